@@ -1,0 +1,128 @@
+"""The only file that says ``njit``: compile flags, the vector width, and where compiled code is kept.
+
+Flags: ``error_model="numpy"`` because the zero-division check of Python semantics keeps LLVM from vectorising a
+division (1M sigmoids: 8 ms against 1.1); never ``fastmath``, which would reassociate and fuse. Compiled code is
+kept in a folder named after a hash of every source of the package: Numba's cache looks at the file of the function
+alone and would miss an edit in a file it calls into. Without a writable folder everything still runs, uncached.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba.core import config
+from numba.core.codegen import get_host_cpu_features
+
+_FLAGS: dict[str, Any] = {"error_model": "numpy", "fastmath": False}
+
+OP_SIGNATURE = "void(int64, int64, int64, int64, int64)"
+"""Every op of a program: address of the context, address of its record, two positions, address of scratch."""
+
+
+def _source_digest() -> str:
+    """Return a hash of all Python sources of fastnn."""
+    digest = hashlib.sha256()
+    package = Path(__file__).resolve().parents[2]
+    for path in sorted(package.rglob("*.py")):
+        digest.update(str(path.relative_to(package)).encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _user_cache() -> Path:
+    """Return the folder for compiled code of this user, by the platform's convention."""
+    if config.CACHE_DIR:
+        return Path(config.CACHE_DIR)
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", tempfile.gettempdir()))
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
+def _writable_cache() -> Path | None:
+    """Return the folder for compiled code of these sources, made if need be; None where none can be."""
+    try:
+        folder = _user_cache() / "fastnn" / _source_digest()
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except (OSError, RuntimeError):
+        return None
+    return folder
+
+
+CACHE_FOLDER = _writable_cache()
+
+
+@contextlib.contextmanager
+def _cache_folder() -> Iterator[bool]:
+    """Point Numba's cache at our folder while a dispatcher is made; yield whether there is one."""
+    if CACHE_FOLDER is None:
+        yield False
+        return
+    before = config.CACHE_DIR
+    config.CACHE_DIR = str(CACHE_FOLDER)
+    try:
+        yield True
+    finally:
+        config.CACHE_DIR = before
+
+
+def inner(function: Callable[..., Any]) -> Any:
+    """Compile a function that only other kernels call; its code is cached as part of theirs."""
+    return numba.njit(nogil=True, **_FLAGS)(function)
+
+
+def entry(function: Callable[..., Any], *, parallel: bool = False) -> Any:
+    """Compile a function that Python calls; cached on disk, the GIL released."""
+    with _cache_folder() as cache:
+        options = {"prange": True, "reduction": False, "fusion": False, "setitem": False, "stencil": False,
+                   "numpy": False, "inplace_binop": False}  # fmt: skip
+        return numba.njit(nogil=True, cache=cache, parallel=options if parallel else False, **_FLAGS)(function)
+
+
+def op(function: Callable[..., Any]) -> int:
+    """Compile an op of a program and return its address; cached on disk."""
+    with _cache_folder() as cache:
+        compiled = numba.cfunc(OP_SIGNATURE, nopython=True, cache=cache, **_FLAGS)(function)
+    _KEEP.append(compiled)
+    return int(compiled.address)
+
+
+_KEEP: list[Any] = []
+"""Compiled ops: their code lives as long as these objects."""
+
+
+def _features() -> frozenset[str]:
+    """Return the CPU features Numba compiles for (``NUMBA_CPU_NAME`` and ``NUMBA_CPU_FEATURES`` count)."""
+    if config.CPU_FEATURES is not None:
+        text = config.CPU_FEATURES
+    elif config.CPU_NAME and config.CPU_NAME != "host":
+        wide = config.CPU_NAME not in ("generic", "x86-64")
+        text = "+avx2" if wide else ""
+    else:
+        text = get_host_cpu_features()
+    return frozenset(part[1:] for part in text.split(",") if part.startswith("+"))
+
+
+def _vector_bytes() -> int:
+    features = _features()
+    if "avx512f" in features:
+        return 64
+    return 32 if "avx" in features or "avx2" in features else 16
+
+
+VECTOR_BYTES = _vector_bytes()
+"""Bytes in one SIMD register of the CPU compiled for. Results do not depend on it; speed does."""
+
+TILE_VECTORS = 4 if VECTOR_BYTES == 64 or os.uname().machine == "aarch64" else 2
+"""Vectors in a row of the micro-kernel's tile: 4 x 4 accumulators fill half of 32 registers, 4 x 2 of 16."""

@@ -1,0 +1,60 @@
+"""Addresses and views: how kernels reach the flat buffers, and how the walker calls an op by its address.
+
+Kernels take integer addresses rather than arrays, so one compiled walker serves every op and every network.
+``zero`` is a scalar whose type says the dtype. Loops run from 0 over a view: ``a[offset + t]`` with a signed offset does
+not vectorise (Numba must allow for negative indices): 8192 sigmoids in 36 us against 3.3.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import carray, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from fastnn.backends.numba_backend._jit import inner
+
+I64 = ir.IntType(64)
+
+
+@intrinsic
+def _pointer(typing: Any, zero: Any, address: Any) -> Any:
+    """Turn an integer address into a pointer to the type of ``zero``."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[1], context.get_value_type(signature.return_type))
+
+    return types.CPointer(zero)(zero, types.int64), generate
+
+
+@inner
+def view(zero, address, n):
+    """Return ``n`` elements of the type of ``zero`` at ``address`` as an array."""
+    return carray(_pointer(zero, address), (n,))
+
+
+@intrinsic
+def call(typing: Any, op: Any, context_: Any, record: Any, p: Any, q: Any, scratch: Any) -> Any:
+    """Call the op at an address with the five integers of ``OP_SIGNATURE``."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        function = ir.FunctionType(ir.VoidType(), [I64] * 5)
+        builder.call(builder.inttoptr(arguments[0], function.as_pointer()), arguments[1:])
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * 6), generate
+
+
+@intrinsic
+def float_from_int_bits(typing: Any, bits: Any) -> Any:
+    """Return the float64 whose raw bits an int64 holds (how records carry constants)."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], ir.DoubleType())
+
+    return types.float64(types.int64), generate
+
+
+__all__ = ["I64", "call", "cgutils", "float_from_int_bits", "view"]

@@ -1,0 +1,167 @@
+"""The two micro-kernels, emitted as LLVM vector code: a tile of a product, and a transposed tile.
+
+``product_tile`` holds ``mr x nv`` vector accumulators in registers and, for each step ``t``, multiplies ``mr``
+broadcast scalars into one row of ``nv`` vectors: separate multiply and add, so each lane does exactly what the
+naive loop does, in its order. Lanes are samples (forward, gradient to the input) or features (gradient of the
+weights). One core of an AVX-512 CPU: 105-114 GFLOP/s in float32 and 54 in float64, where the two vector ports allow
+105-114 without FMA; plain njit loops, blocked by hand, give about 60.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from fastnn.backends.numba_backend._jit import VECTOR_BYTES
+from fastnn.backends.numba_backend._memory import I64
+
+FROM_ZERO, FROM_BIAS, FROM_MEMORY = 0, 1, 2
+"""Where the accumulators of a tile start."""
+
+
+def _constant(value: int) -> Any:
+    return ir.Constant(I64, value)
+
+
+class _Vectors:
+    """Loads, stores and broadcasts of vectors of one dtype."""
+
+    def __init__(self, context: Any, builder: Any, dtype: Any) -> None:
+        self.builder = builder
+        self.scalar = context.get_value_type(dtype)
+        self.size = dtype.bitwidth // 8
+        self.lanes = VECTOR_BYTES // self.size
+        self.vector = ir.VectorType(self.scalar, self.lanes)
+        self.undefined = ir.Constant(self.vector, ir.Undefined)
+
+    def bytes(self, elements: Any) -> Any:
+        return self.builder.mul(elements, _constant(self.size))
+
+    def at(self, base: Any, vectors: int) -> Any:
+        return self.builder.add(base, _constant(vectors * VECTOR_BYTES))
+
+    def load(self, address: Any) -> Any:
+        pointer = self.builder.inttoptr(address, self.vector.as_pointer())
+        return self.builder.load(pointer, align=self.size)
+
+    def store(self, value: Any, address: Any) -> None:
+        pointer = self.builder.inttoptr(address, self.vector.as_pointer())
+        self.builder.store(value, pointer, align=self.size)
+
+    def broadcast(self, address: Any) -> Any:
+        pointer = self.builder.inttoptr(address, self.scalar.as_pointer())
+        value = self.builder.load(pointer, align=self.size)
+        first = self.builder.insert_element(self.undefined, value, ir.Constant(ir.IntType(32), 0))
+        return self.shuffle(first, self.undefined, [0] * self.lanes)
+
+    def shuffle(self, a: Any, b: Any, mask: list[int]) -> Any:
+        return self.builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(ir.IntType(32), len(mask)), mask))
+
+
+@intrinsic(prefer_literal=True)
+def product_tile(typing: Any, zero: Any, mr: Any, nv: Any, start: Any, table: Any, a: Any, a_m: Any, a_t: Any,
+                 b: Any, b_t: Any, c: Any, c_m: Any, bias: Any, count: Any) -> Any:  # fmt: skip
+    """Compute ``c[m, :] = start + sum over t, ascending, of a[m, t] * b[t, :]`` for ``mr`` rows of ``nv`` vectors.
+
+    ``a[m, t]`` lies ``m * a_m + t * a_t`` elements past ``a``; row ``t`` of b ``t * b_t`` elements past ``b`` or, with
+    ``table``, ``b_t`` bytes past the address in entry ``t`` of the int64 table at ``b``; row ``m`` of c ``m * c_m``
+    elements past ``c``. The sum starts from +0, from ``bias[m]`` or from c, by ``start``. ``mr``, ``nv``, ``start`` and
+    ``table`` are literals.
+    """
+    rows, vectors, begin, by_table = (x.literal_value for x in (mr, nv, start, table))
+    signature = types.void(zero, mr, nv, start, table, *[types.int64] * 9)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        v = _Vectors(context, builder, zero)
+        a, a_m, a_t, b, b_t, c, c_m, bias, count = arguments[5:]
+        a_m, a_t, c_m = v.bytes(a_m), v.bytes(a_t), v.bytes(c_m)
+        b_t = b_t if by_table else v.bytes(b_t)
+        tile = [(m, n) for m in range(rows) for n in range(vectors)]
+        a_row = [builder.add(a, builder.mul(a_m, _constant(m))) for m in range(rows)]
+        c_row = [builder.add(c, builder.mul(c_m, _constant(m))) for m in range(rows)]
+        if begin == FROM_MEMORY:
+            initial = [v.load(v.at(c_row[m], n)) for m, n in tile]
+        elif begin == FROM_BIAS:
+            values = [v.broadcast(builder.add(bias, _constant(m * v.size))) for m in range(rows)]
+            initial = [values[m] for m, n in tile]
+        else:
+            initial = [ir.Constant(v.vector, [ir.Constant(v.scalar, 0.0)] * v.lanes)] * len(tile)
+        before = builder.block
+        head = builder.append_basic_block("product.head")
+        body = builder.append_basic_block("product.body")
+        done = builder.append_basic_block("product.done")
+        builder.branch(head)
+
+        builder.position_at_end(head)
+        t, a_at, b_at = (builder.phi(I64) for _ in range(3))
+        sums = [builder.phi(v.vector) for _ in tile]
+        for phi, value in zip([t, a_at, b_at, *sums], [_constant(0), _constant(0), b, *initial], strict=True):
+            phi.add_incoming(value, before)
+        builder.cbranch(builder.icmp_signed("<", t, count), body, done)
+
+        builder.position_at_end(body)
+        row = b_at
+        if by_table:
+            row = builder.add(builder.load(builder.inttoptr(b_at, I64.as_pointer())), b_t)
+        right = [v.load(v.at(row, n)) for n in range(vectors)]
+        left = [v.broadcast(builder.add(a_row[m], a_at)) for m in range(rows)]
+        # invariant: sums[m, n] holds the start and the products 0..t-1
+        added = [builder.fadd(s, builder.fmul(left[m], right[n])) for s, (m, n) in zip(sums, tile, strict=True)]
+        step = _constant(8) if by_table else b_t
+        after = [builder.add(t, _constant(1)), builder.add(a_at, a_t), builder.add(b_at, step), *added]
+        for phi, value in zip([t, a_at, b_at, *sums], after, strict=True):
+            phi.add_incoming(value, body)
+        builder.branch(head)
+
+        builder.position_at_end(done)
+        for s, (m, n) in zip(sums, tile, strict=True):
+            v.store(s, v.at(c_row[m], n))
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@intrinsic(prefer_literal=True)
+def transpose_tile(typing: Any, zero: Any, table: Any, source: Any, source_row: Any, target: Any,
+                   target_row: Any) -> Any:  # fmt: skip
+    """Write a square tile, one vector wide, transposed: ``target[j, i] = source[i, j]``.
+
+    Rows of the target lie ``target_row`` elements apart; rows of the source ``source_row`` elements apart or, with
+    ``table``, ``source_row`` bytes past the addresses in the int64 table at ``source``. A butterfly of log2(lanes)
+    rounds of shuffles: a block of 64 x 784 float32 in 5 us, by plain loops 31-44.
+    """
+    by_table = table.literal_value
+    signature = types.void(zero, table, *[types.int64] * 4)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        v = _Vectors(context, builder, zero)
+        source, source_row, target, target_row = arguments[2:]
+        target_row = v.bytes(target_row)
+        rows = []
+        for i in range(v.lanes):
+            if by_table:
+                entry = builder.inttoptr(builder.add(source, _constant(8 * i)), I64.as_pointer())
+                address = builder.add(builder.load(entry), source_row)
+            else:
+                address = builder.add(source, builder.mul(v.bytes(source_row), _constant(i)))
+            rows.append(v.load(address))
+        half = v.lanes // 2
+        while half:
+            # swaps the off-diagonal squares of size half within squares of size 2 * half
+            low = [j if not j & half else v.lanes + (j ^ half) for j in range(v.lanes)]
+            high = [j | half if not j & half else v.lanes + j for j in range(v.lanes)]
+            swapped = list(rows)
+            for i in range(v.lanes):
+                if not i & half:
+                    swapped[i] = v.shuffle(rows[i], rows[i | half], low)
+                    swapped[i | half] = v.shuffle(rows[i], rows[i | half], high)
+            rows = swapped
+            half //= 2
+        for j, row in enumerate(rows):
+            v.store(row, builder.add(target, builder.mul(target_row, _constant(j))))
+        return context.get_dummy_value()
+
+    return signature, generate
