@@ -1,0 +1,136 @@
+"""Data and initial weights of a row, the same arrays for every system, and how results are compared.
+
+Everything is drawn from a fixed seed. The digits are scikit-learn's scans where it is installed, else
+random arrays of the same shape. Losses are computed here, in float64, from the weights that a system hands
+back: one yardstick for all of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from fastnn.bench.workloads import Workload
+
+Weights = list[tuple[Any, Any]]
+"""One pair a layer: weights (units in, units out) and bias (units out,)."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """The arrays of one row; rows of ``X`` and ``Y`` are samples, in the order in which batches take them.
+
+    Attributes
+    ----------
+    X : ndarray, shape (batch * batches, units in), or (elements,)
+        The data, read-only.
+    Y : ndarray, shape (batch * batches, units out)
+        Targets; one-hot for classes.
+    labels : ndarray of int64, shape (batch * batches,)
+        The classes of ``Y`` where they are classes.
+    weights : list of (ndarray, ndarray)
+        Initial weights.
+    """
+
+    X: Any
+    Y: Any
+    labels: Any
+    weights: Weights
+
+
+@lru_cache(maxsize=2)
+def problem(workload: Workload) -> Problem:
+    """Return the arrays of a row; asking twice returns the same ones."""
+    rng = np.random.default_rng(20240229)
+    dtype = np.dtype(workload.dtype)
+    if workload.kind == "elementwise":
+        z = rng.normal(0.0, 3.0, workload.sizes[0]).astype(dtype)
+        return Problem(_frozen(z), None, None, [])
+    samples = workload.batch * workload.batches
+    inputs, outputs = workload.sizes[0], workload.sizes[-1]
+    labels = rng.integers(0, max(outputs, 2), samples)
+    if workload.name == "xor":
+        X = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], dtype=dtype)
+        labels = np.array([0, 1, 1, 0])
+    else:
+        X = rng.random((samples, inputs)).astype(dtype)
+    if workload.name == "digits":
+        X, labels = _digits(samples, X, labels)
+    if workload.loss == "mean_squared_error":
+        Y = np.sin(3.0 * X[:, :1] + X[:, 1:2] * X[:, 2:3])
+    elif outputs == 1:
+        Y = labels[:, None]
+    else:
+        Y = np.eye(outputs)[labels]
+    weights = [
+        (_frozen(rng.normal(0.0, m**-0.5, (m, n)).astype(dtype)), _frozen(np.zeros(n, dtype)))
+        for m, n in zip(workload.sizes, workload.sizes[1:])
+    ]
+    return Problem(_frozen(X), _frozen(Y.astype(dtype)), _frozen(labels.astype(np.int64)), weights)
+
+
+def batches(workload: Workload, array: Any) -> list[Any]:
+    """Split an array whose rows are samples into the row's minibatches (views)."""
+    return [array[i * workload.batch : (i + 1) * workload.batch] for i in range(workload.batches)]
+
+
+def fingerprint(workload: Workload, result: Any) -> Any:
+    """Return the float64 vector by which results of two systems are compared: the loss, or the outputs."""
+    if workload.kind == "train":
+        return np.array([loss(workload, result)])
+    return np.asarray(result, dtype=np.float64).ravel()
+
+
+def difference(a: Any, b: Any) -> float:
+    """Return the largest difference of two fingerprints relative to their largest entry (inf for NaN)."""
+    if a.shape != b.shape or not (np.isfinite(a).all() and np.isfinite(b).all()):
+        return float("inf")
+    scale = max(np.max(np.abs(a)), np.max(np.abs(b)), np.finfo(np.float64).tiny)
+    return float(np.max(np.abs(a - b)) / scale)
+
+
+def loss(workload: Workload, weights: Weights) -> float:
+    """Return the loss over all of the row's data, in float64, at ``weights``."""
+    data = problem(workload)
+    A = data.X.astype(np.float64)
+    for depth, (W, b) in enumerate(weights, start=1):
+        Z = A @ np.asarray(W, np.float64) + np.asarray(b, np.float64)
+        name = workload.output if depth == len(weights) else workload.hidden
+        A = _ACTIVATIONS[name](Z)
+    Y = data.Y.astype(np.float64)
+    if workload.loss == "mean_squared_error":
+        return float(np.mean((A - Y) ** 2))
+    if workload.loss == "binary_crossentropy":
+        return float(-np.mean(Y * np.log(A) + (1 - Y) * np.log(1 - A)))
+    return float(-np.mean(np.sum(Y * np.log(np.maximum(A, 1e-300)), axis=1)))
+
+
+def _softmax(Z: Any) -> Any:
+    E = np.exp(Z - Z.max(axis=1, keepdims=True))
+    return E / E.sum(axis=1, keepdims=True)
+
+
+_ACTIVATIONS: dict[str, Any] = {
+    "linear": lambda Z: Z,
+    "sigmoid": lambda Z: 1.0 / (1.0 + np.exp(-Z)),
+    "tanh": np.tanh,
+    "relu": lambda Z: np.maximum(Z, 0.0),
+    "softmax": _softmax,
+}
+
+
+def _digits(samples: int, X: Any, labels: Any) -> tuple[Any, Any]:
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError:
+        return X, labels
+    scans, classes = load_digits(return_X_y=True)
+    return (scans[:samples] / 16.0).astype(X.dtype), classes[:samples]
+
+
+def _frozen(array: Any) -> Any:
+    array.flags.writeable = False
+    return array

@@ -1,0 +1,121 @@
+"""JAX with the training step jitted: one call from Python a step, weights donated, no wait before the end.
+
+The network, the loss and the update here serve ``jax_scan`` too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from fastnn.bench.data import Problem, Weights, batches
+from fastnn.bench.runner import Runner, repeat
+from fastnn.bench.workloads import Workload
+
+# Only lets float64 exist; float32 arrays stay float32.
+jax.config.update("jax_enable_x64", True)
+
+ACTIVATIONS: dict[str, Any] = {"sigmoid": jax.nn.sigmoid, "tanh": jnp.tanh, "relu": jax.nn.relu}
+OUTPUTS: dict[str, Any] = {"sigmoid": jax.nn.sigmoid, "softmax": jax.nn.softmax}
+
+
+def logits(params: Any, x: Any, hidden: str) -> Any:
+    """Return the network's output before its last activation."""
+    for W, b in params[:-1]:
+        x = ACTIVATIONS[hidden](x @ W + b)
+    W, b = params[-1]
+    return x @ W + b
+
+
+def loss_function(workload: Workload) -> Callable[[Any, Any, Any], Any]:
+    """Return ``loss(params, x, y)``, from logits where that is the stable form."""
+
+    def loss(params: Any, x: Any, y: Any) -> Any:
+        z = logits(params, x, workload.hidden)
+        if workload.loss == "mean_squared_error":
+            return jnp.mean((z - y) ** 2)
+        if workload.loss == "binary_crossentropy":
+            return jnp.mean(jax.nn.softplus(z) - y * z)
+        return -jnp.mean(jnp.sum(y * jax.nn.log_softmax(z), axis=1))
+
+    return loss
+
+
+def step_function(workload: Workload) -> Callable[[Any, Any, Any], Any]:
+    """Return ``step(state, x, y) -> state, loss``; a state is (weights, moments, step count)."""
+    rate = workload.learning_rate
+    gradient = jax.value_and_grad(loss_function(workload))
+
+    def sgd(state: Any, x: Any, y: Any) -> Any:
+        params, moments, t = state
+        value, grads = gradient(params, x, y)
+        return (jax.tree.map(lambda p, g: p - rate * g, params, grads), moments, t), value
+
+    def adam(state: Any, x: Any, y: Any) -> Any:
+        params, (m, v), t = state
+        value, grads = gradient(params, x, y)
+        t = t + 1
+        m = jax.tree.map(lambda a, g: 0.9 * a + 0.1 * g, m, grads)
+        v = jax.tree.map(lambda a, g: 0.999 * a + 0.001 * g * g, v, grads)
+        params = jax.tree.map(
+            lambda p, a, c: p - rate * (a / (1 - 0.9**t)) / (jnp.sqrt(c / (1 - 0.999**t)) + 1e-8),
+            params,
+            m,
+            v,
+        )
+        return (params, (m, v), t), value
+
+    return adam if workload.optimizer == "adam" else sgd
+
+
+def initial_state(workload: Workload, problem: Problem) -> Any:
+    """Return the state before the first step, in fresh buffers."""
+
+    def fresh(like: Callable[[Any], Any]) -> Any:
+        return [(jnp.array(like(W)), jnp.array(like(b))) for W, b in problem.weights]
+
+    moments = (fresh(np.zeros_like), fresh(np.zeros_like)) if workload.optimizer == "adam" else ()
+    return fresh(np.array), moments, jnp.zeros((), workload.dtype)
+
+
+def weights_of(state: Any) -> Weights:
+    """Return the weights of a state as arrays of NumPy."""
+    return [(np.array(W), np.array(b)) for W, b in state[0]]
+
+
+def train(workload: Workload, problem: Problem, threads: int) -> Runner:
+    """Train with one jitted call a step."""
+    X = [jnp.array(x) for x in batches(workload, problem.X)]
+    Y = [jnp.array(y) for y in batches(workload, problem.Y)]
+    step = jax.jit(step_function(workload), donate_argnums=0)
+    state: list[Any] = []
+
+    def reset() -> None:
+        state[:] = [initial_state(workload, problem)]
+
+    def run(steps: int) -> None:
+        now = state[0]
+        for i in range(steps):
+            now, _ = step(now, X[i % len(X)], Y[i % len(Y)])
+        state[0] = jax.block_until_ready(now)
+
+    return Runner(run, lambda: weights_of(state[0]), reset)
+
+
+def predict(workload: Workload, problem: Problem, threads: int) -> Runner:
+    """Send one row (an array of NumPy) through the jitted network and wait for the answer."""
+    params = [(jnp.array(W), jnp.array(b)) for W, b in problem.weights]
+    call = jax.jit(lambda x: OUTPUTS[workload.output](logits(params, x, workload.hidden)))
+    row = problem.X[:1]
+    return repeat(lambda: np.asarray(call(row)))
+
+
+def elementwise(workload: Workload, problem: Problem, threads: int) -> Runner:
+    """Sigmoid of an array."""
+    z = jnp.array(problem.X)
+    call = jax.jit(jax.nn.sigmoid)
+    return repeat(lambda: call(z).block_until_ready())

@@ -1,0 +1,23 @@
+"""fastnn on the NumPy reference backend: the same bits as ``fastnn``, slower."""
+
+from __future__ import annotations
+
+from fastnn.bench.data import Problem
+from fastnn.bench.peers import ours
+from fastnn.bench.runner import Runner
+from fastnn.bench.workloads import Workload
+
+
+def train(workload: Workload, problem: Problem, threads: int) -> Runner:
+    """Train by the tutorial's loop (full batch) or by ``fit``."""
+    return ours.train(workload, problem, threads, "numpy")
+
+
+def predict(workload: Workload, problem: Problem, threads: int) -> Runner:
+    """Send one row through the model."""
+    return ours.predict(workload, problem, threads, "numpy")
+
+
+def elementwise(workload: Workload, problem: Problem, threads: int) -> Runner:
+    """Sigmoid of an array."""
+    return ours.elementwise(workload, problem, threads, "numpy")

@@ -1,0 +1,131 @@
+"""Textbook NumPy: the tutorial's functions with ``np.dot`` and ``np.exp``, batch in columns, any depth.
+
+Written as the tutorial writes it, without tricks and without waste: temporaries where the formulas have
+them, the cost computed in every iteration, data already laid out in columns.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastnn.bench.data import Problem, Weights, batches
+from fastnn.bench.runner import Runner, repeat
+from fastnn.bench.workloads import Workload
+
+
+def sigmoid(Z: Any) -> Any:
+    """The tutorial's sigmoid."""
+    return 1 / (1 + np.exp(-Z))
+
+
+def softmax(Z: Any) -> Any:
+    """Softmax over the features (rows) of each sample (column)."""
+    E = np.exp(Z - np.max(Z, axis=0, keepdims=True))
+    return E / np.sum(E, axis=0, keepdims=True)
+
+
+def relu(Z: Any) -> Any:
+    """Rectifier."""
+    return np.maximum(Z, 0)
+
+
+FORWARD: dict[str, Any] = {
+    "linear": lambda Z: Z, "sigmoid": sigmoid, "tanh": np.tanh, "relu": relu, "softmax": softmax,
+}  # fmt: skip
+BACKWARD: dict[str, Any] = {
+    "sigmoid": lambda dA, A: dA * A * (1 - A),
+    "tanh": lambda dA, A: dA * (1 - A * A),
+    "relu": lambda dA, A: dA * (A > 0),
+}
+
+
+def cost(name: str, A: Any, Y: Any) -> Any:
+    """Return the loss of a batch in columns."""
+    m = Y.shape[1]
+    if name == "binary_crossentropy":
+        return -np.sum(Y * np.log(A) + (1 - Y) * np.log(1 - A)) / m
+    if name == "categorical_crossentropy":
+        return -np.sum(Y * np.log(A)) / m
+    return np.mean((A - Y) ** 2)
+
+
+def forward(W: list[Any], b: list[Any], X: Any, hidden: str, output: str) -> list[Any]:
+    """Return the activations of every layer, the data first."""
+    activations = [X]
+    for layer in range(len(W)):
+        Z = np.dot(W[layer], activations[-1]) + b[layer]
+        activations.append(FORWARD[output if layer == len(W) - 1 else hidden](Z))
+    return activations
+
+
+def backward(W: list[Any], activations: list[Any], Y: Any, hidden: str, scale: Any) -> list[tuple[Any, Any]]:
+    """Return (dW, db) of every layer, the last one first."""
+    grads = []
+    dZ = (activations[-1] - Y) * scale
+    for layer in reversed(range(len(W))):
+        grads.append((np.dot(dZ, activations[layer].T), np.sum(dZ, axis=1, keepdims=True)))
+        if layer:
+            dZ = BACKWARD[hidden](np.dot(W[layer].T, dZ), activations[layer])
+    return grads
+
+
+def train(workload: Workload, problem: Problem, threads: int) -> Runner:
+    """Train with gradient descent or Adam; a step also computes the cost."""
+    X = [np.ascontiguousarray(x.T) for x in batches(workload, problem.X)]
+    Y = [np.ascontiguousarray(y.T) for y in batches(workload, problem.Y)]
+    layers = len(problem.weights)
+    W: list[Any] = []
+    b: list[Any] = []
+    moments: list[Any] = []
+    costs: list[Any] = []
+    rate = workload.learning_rate
+    # 1 / m as a Python float, so that float32 stays float32; the square's derivative brings the 2.
+    scale = (2.0 if workload.loss == "mean_squared_error" else 1.0) / workload.batch
+    adam = workload.optimizer == "adam"
+
+    def reset() -> None:
+        W[:] = [np.ascontiguousarray(w.T) for w, _ in problem.weights]
+        b[:] = [c[:, None].copy() for _, c in problem.weights]
+        moments[:] = [[np.zeros_like(p), np.zeros_like(p)] for p in [*W, *b]]
+        costs.clear()
+
+    def run(steps: int) -> None:
+        for step in range(steps):
+            x, y = X[step % len(X)], Y[step % len(Y)]
+            activations = forward(W, b, x, workload.hidden, workload.output)
+            costs.append(cost(workload.loss, activations[-1], y))
+            grads = backward(W, activations, y, workload.hidden, scale)[::-1]
+            for layer in range(layers):
+                dW, db = grads[layer]
+                if adam:
+                    dW = adam_update(moments[layer], dW, len(costs))
+                    db = adam_update(moments[layers + layer], db, len(costs))
+                W[layer] = W[layer] - rate * dW
+                b[layer] = b[layer] - rate * db
+
+    def result() -> Weights:
+        return [(w.T, c[:, 0]) for w, c in zip(W, b)]
+
+    return Runner(run, result, reset)
+
+
+def adam_update(moments: list[Any], gradient: Any, t: int) -> Any:
+    """Return Adam's direction (Kingma and Ba 2015, algorithm 1) and keep its moments."""
+    moments[0] = 0.9 * moments[0] + 0.1 * gradient
+    moments[1] = 0.999 * moments[1] + 0.001 * gradient**2
+    return (moments[0] / (1 - 0.9**t)) / (np.sqrt(moments[1] / (1 - 0.999**t)) + 1e-8)
+
+
+def predict(workload: Workload, problem: Problem, threads: int) -> Runner:
+    """Send one row through the network."""
+    W = [np.ascontiguousarray(w.T) for w, _ in problem.weights]
+    b = [c[:, None].copy() for _, c in problem.weights]
+    row = np.ascontiguousarray(problem.X[:1].T)
+    return repeat(lambda: forward(W, b, row, workload.hidden, workload.output)[-1].T)
+
+
+def elementwise(workload: Workload, problem: Problem, threads: int) -> Runner:
+    """Sigmoid of an array."""
+    return repeat(lambda: sigmoid(problem.X))

@@ -1,0 +1,227 @@
+"""What a benchmark run found, as data and as tables.
+
+A row keeps every system's best time, why a system has none, and whether its result agreed with the others'.
+Ratios count only systems that did the same work.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fastnn.bench.workloads import Workload
+
+OURS = "fastnn"
+
+
+@dataclass
+class Entry:
+    """One system on one row.
+
+    Attributes
+    ----------
+    seconds : float or None
+        Best time of a step (of the whole run where the row says so), None when there is none.
+    spread : float or None
+        Median of the turns divided by the best one: how quiet the machine was.
+    loss : float or None
+        Loss over the data after the first steps, from the weights the system returned.
+    difference : float or None
+        Largest relative difference from the reference system's result.
+    agrees : bool
+        Whether the difference is within the row's tolerance.
+    note : str
+        Why there is no time, or how the work was done.
+    error : str
+        What went wrong, empty when nothing did.
+    """
+
+    seconds: float | None = None
+    spread: float | None = None
+    loss: float | None = None
+    difference: float | None = None
+    agrees: bool = True
+    note: str = ""
+    error: str = ""
+
+
+@dataclass
+class Row:
+    """A row of the table: a workload, the systems' entries, the floor in seconds (None without products)."""
+
+    workload: Workload
+    entries: dict[str, Entry]
+    floor: float | None = None
+    gflops: float | None = None
+
+    def seconds(self, system: str) -> float | None:
+        """Return the best time of ``system`` if it ran and did the same work."""
+        entry = self.entries.get(system)
+        return entry.seconds if entry and entry.agrees else None
+
+    @property
+    def best_peer(self) -> str | None:
+        """The fastest system that is not fastnn."""
+        return self._best([n for n in self.entries if not n.startswith(OURS)])
+
+    @property
+    def ratio(self) -> float | None:
+        """Time of the best peer divided by fastnn's."""
+        return self._against(self.best_peer)
+
+    @property
+    def target_peer(self) -> str | None:
+        """The fastest of the systems that the target is stated against."""
+        return self._best(list(self.workload.against)) if self.workload.against else self.best_peer
+
+    @property
+    def reached(self) -> float | None:
+        """Time of the target's peer divided by fastnn's: to be compared with the target."""
+        return self._against(self.target_peer)
+
+    def _best(self, names: list[str]) -> str | None:
+        timed = {name: t for name in names if (t := self.seconds(name)) is not None}
+        return min(timed, key=lambda name: timed[name]) if timed else None
+
+    def _against(self, peer: str | None) -> float | None:
+        ours, theirs = self.seconds(OURS), self.seconds(peer) if peer else None
+        return theirs / ours if theirs and ours else None
+
+    @property
+    def floor_share(self) -> float | None:
+        """The floor divided by fastnn's time."""
+        ours = self.seconds(OURS)
+        return self.floor / ours if self.floor and ours else None
+
+
+@dataclass
+class BenchResult:
+    """Everything a run found.
+
+    Attributes
+    ----------
+    rows : list of Row
+        In the table's order.
+    systems : list of str
+        Systems asked for, in order.
+    machine : dict
+        CPU, number of cores, threads, versions.
+    notes : list of str
+        What a reader must know: systems that are not installed, threads that could not be set.
+    """
+
+    rows: list[Row]
+    systems: list[str]
+    machine: dict[str, Any]
+    notes: list[str] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as plain dictionaries, lists, strings and numbers (for JSON); times in us."""
+        return {
+            "machine": self.machine,
+            "notes": self.notes,
+            "systems": self.systems,
+            "rows": [
+                {
+                    "name": row.workload.name,
+                    "title": row.workload.title,
+                    "dtype": row.workload.dtype,
+                    "flops": row.workload.flops,
+                    "systems": {
+                        name: {
+                            "us": None if e.seconds is None else e.seconds * 1e6, "spread": e.spread,
+                            "loss": e.loss, "difference": e.difference, "agrees": e.agrees, "note": e.note,
+                            "error": e.error,
+                        }
+                        for name, e in row.entries.items()
+                    },
+                    "best_peer": row.best_peer,
+                    "ratio": row.ratio,
+                    "target": row.workload.target,
+                    "target_peer": row.target_peer,
+                    "reached": row.reached,
+                    "floor_us": None if row.floor is None else row.floor * 1e6,
+                    "matrix_product_gflops": row.gflops,
+                    "floor_share": row.floor_share,
+                }
+                for row in self.rows
+            ],
+        }  # fmt: skip
+
+    def to_text(self) -> str:
+        """Return the table for a terminal."""
+        cells = self._cells()
+        widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
+        lines = [
+            "  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths)))
+            for line in cells
+        ]
+        lines.insert(1, "  ".join("-" * w for w in widths))
+        return "\n".join([self._heading(), "", *lines, "", *self._remarks()])
+
+    def to_markdown(self) -> str:
+        """Return the table in Markdown."""
+        cells = self._cells()
+        rule = ["---"] + ["---:"] * (len(cells[0]) - 1)
+        lines = ["| " + " | ".join(line) + " |" for line in [cells[0], rule, *cells[1:]]]
+        return "\n".join([self._heading(), "", *lines, "", *[f"- {r}" for r in self._remarks()]]) + "\n"
+
+    def plot(self, path: str | Path) -> None:
+        """Draw the ratios as bars and write a PNG (needs matplotlib)."""
+        from fastnn.bench.plot import plot_ratios
+
+        plot_ratios(self, path)
+
+    def _heading(self) -> str:
+        m = self.machine
+        return f"us a step, best of {m['turns']}; {m['threads']} threads; {m['cpu']}; Python {m['python']}"
+
+    def _cells(self) -> list[list[str]]:
+        header = ["row", *self.systems, "best peer", "ratio", "target", "reached", "floor", "floor share"]
+        return [header] + [
+            [
+                row.workload.title,
+                *(_time(row.entries.get(name, Entry(note="-"))) for name in self.systems),
+                row.best_peer or "-",
+                _number(row.ratio, "{:.2f}x"),
+                _target(row),
+                _number(row.reached, "{:.2f}x"),
+                _number(row.floor and row.floor * 1e6, "{:,.3g}" if (row.floor or 0) < 1e-3 else "{:,.0f}"),
+                _number(row.floor_share, "{:.0%}"),
+            ]
+            for row in self.rows
+        ]
+
+    def _remarks(self) -> list[str]:
+        remarks = list(self.notes)
+        for row in self.rows:
+            for name, entry in row.entries.items():
+                if not entry.agrees:
+                    remarks.append(
+                        f"{row.workload.name}: {name} differs by {entry.difference:.1e} (tolerance "
+                        f"{row.workload.tolerance:.0e}) and is not counted (!)"
+                    )
+                elif entry.error:
+                    remarks.append(f"{row.workload.name}: {name} failed: {entry.error}")
+                elif entry.note and (entry.seconds is not None or name.startswith(OURS)):
+                    remarks.append(f"{row.workload.name}: {name}: {entry.note}")
+        return remarks
+
+
+def _time(entry: Entry) -> str:
+    if entry.seconds is None:
+        return "failed" if entry.error else "-"
+    us = entry.seconds * 1e6
+    text = f"{us:,.0f}" if us >= 1000 else f"{us:.3g}"
+    return text if entry.agrees else text + " !"
+
+
+def _number(value: float | None, form: str) -> str:
+    return "-" if value is None else form.format(value)
+
+
+def _target(row: Row) -> str:
+    if row.workload.target is None:
+        return "-"
+    return " ".join([f"{row.workload.target:g}x", *([row.target_peer] if row.target_peer else [])])

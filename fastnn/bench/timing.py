@@ -1,0 +1,76 @@
+"""The stopwatch: systems take turns, the best of several turns counts.
+
+Turns are interleaved (A B C A B C), so a busy spell of the machine falls on all of them. A turn lasts at
+least some tens of milliseconds and is preceded by a short pause and an untimed run, for the previous
+system's threads may spin for a while and its data fill the caches.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from fastnn.bench.runner import Runner
+
+PAUSE = 0.01
+"""Seconds between two turns: OpenMP's and BLAS's idle threads stop spinning."""
+
+
+@dataclass
+class Contestant:
+    """A runner on the stopwatch.
+
+    Attributes
+    ----------
+    runner : Runner
+        What runs.
+    unit : int
+        Steps come in multiples of this.
+    steps : int
+        Steps in one turn.
+    seconds : list of float
+        Time of each turn, in seconds a step.
+    """
+
+    runner: Runner
+    unit: int
+    steps: int = 0
+    seconds: list[float] = field(default_factory=list)
+
+    @property
+    def best(self) -> float:
+        """Seconds a step in the best turn."""
+        return min(self.seconds)
+
+
+def clock(run: Callable[[int], None], steps: int) -> float:
+    """Return the seconds that ``run(steps)`` takes."""
+    start = time.perf_counter()
+    run(steps)
+    return time.perf_counter() - start
+
+
+def calibrate(contestant: Contestant, at_least: float) -> None:
+    """Choose the number of steps so that a turn lasts ``at_least`` seconds; the runner is warm already."""
+    contestant.runner.reset()
+    multiple = 1
+    while True:
+        seconds = clock(contestant.runner.run, multiple * contestant.unit)
+        if seconds >= at_least:
+            break
+        multiple = max(multiple + 1, min(10 * multiple, int(1.2 * multiple * at_least / max(seconds, 1e-9))))
+    contestant.steps = multiple * contestant.unit
+
+
+def take_turns(contestants: list[Contestant], turns: int) -> None:
+    """Time every contestant ``turns`` times, one after the other."""
+    for _ in range(turns):
+        for contestant in contestants:
+            time.sleep(PAUSE)
+            contestant.runner.reset()
+            # Long enough to load caches and wake threads, short beside the turn itself.
+            if contestant.unit * 10 <= contestant.steps:
+                contestant.runner.run(contestant.unit)
+                contestant.runner.reset()
+            contestant.seconds.append(clock(contestant.runner.run, contestant.steps) / contestant.steps)

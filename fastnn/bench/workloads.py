@@ -1,0 +1,141 @@
+"""The rows of the benchmark table: what is computed, on what shapes, and the speed that is aimed at.
+
+A row says only what the work is. Its data come from ``fastnn.bench.data`` and each system's way of doing it
+from ``fastnn.bench.peers``. A training step is: the minibatch's loss, the gradient, the update of every
+weight.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastnn.errors import unknown_name
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One row of the table.
+
+    Attributes
+    ----------
+    name : str
+        The name that ``rows=`` and ``--rows`` accept.
+    title : str
+        What the row is, for people.
+    kind : {"train", "predict", "elementwise"}
+        A training run, one row through a trained network, or one function over an array.
+    sizes : tuple of int
+        Features in, hidden units, ..., units out; for "elementwise" the number of elements.
+    dtype : {"float32", "float64"}
+        Type of data, weights and results.
+    hidden, output : str
+        Activation of the hidden layers and of the last one.
+    loss, optimizer, learning_rate :
+        What is minimised and how.
+    batch, batches : int
+        Samples in a minibatch, minibatches in the data (an epoch).
+    epochs : int or None
+        Length of one run when the whole run is the unit reported (None: a step is the unit).
+    target : float or None
+        Aim: (time of the best of ``against``) / (time of fastnn).
+    against : tuple of str
+        Systems that the target is stated against (empty: the best of all).
+    tolerance : float
+        Largest difference between the results of two systems that did the same work, relative to the largest
+        entry of a result.
+    """
+
+    name: str
+    title: str
+    kind: str
+    sizes: tuple[int, ...]
+    dtype: str = "float32"
+    hidden: str = "sigmoid"
+    output: str = "softmax"
+    loss: str = "categorical_crossentropy"
+    optimizer: str = "sgd"
+    learning_rate: float = 0.1
+    batch: int = 1
+    batches: int = 1
+    epochs: int | None = None
+    target: float | None = None
+    against: tuple[str, ...] = ()
+    tolerance: float = 1e-3
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations of the matrix products in one step (0 for "elementwise")."""
+        if self.kind == "elementwise":
+            return 0
+        products = [m * n for m, n in zip(self.sizes, self.sizes[1:])]
+        forward = 2 * self.batch * sum(products)
+        if self.kind == "predict":
+            return forward
+        # Weight gradients cost what the forward pass costs; the data need no gradient.
+        return 2 * forward + 2 * self.batch * sum(products[1:])
+
+    @property
+    def unit(self) -> int:
+        """Steps come in multiples of this: whole epochs, or 20 steps where an epoch is one step.
+
+        So many steps are also run before the systems' results are compared: few, before rounding errors grow.
+        """
+        if self.kind != "train":
+            return 1
+        return self.batches if self.batches > 1 else 20
+
+
+WORKLOADS: tuple[Workload, ...] = (
+    Workload(
+        "xor", "2-4-1 sigmoid, full batch 4, float64, gradient descent", "train", (2, 4, 1), "float64",
+        output="sigmoid", loss="binary_crossentropy", learning_rate=0.5, batch=4,
+        target=20.0, against=("numpy", "torch", "jax-step"), tolerance=1e-9,
+    ),
+    Workload(
+        "regression", "4-32-32-1 tanh, batch 1024, SGD, mean squared error", "train", (4, 32, 32, 1),
+        hidden="tanh", output="linear", loss="mean_squared_error", learning_rate=0.05,
+        batch=1024, batches=32, target=3.0,
+    ),
+    Workload(
+        "mnist-small", "784-128-10 sigmoid, batch 128, SGD", "train", (784, 128, 10),
+        batch=128, batches=32, target=1.25,
+    ),
+    Workload(
+        "mnist-large", "784-512-512-10 relu, batch 256, SGD", "train", (784, 512, 512, 10),
+        hidden="relu", learning_rate=0.02, batch=256, batches=8, target=1.05,
+    ),
+    Workload(
+        "wide", "2048-2048-2048-10 relu, batch 1024, SGD", "train", (2048, 2048, 2048, 10),
+        hidden="relu", learning_rate=0.02, batch=1024, batches=2, target=0.95,
+    ),
+    Workload(
+        "digits", "digits 64-64-10 relu, batch 32, Adam, 20 epochs (whole run)", "train", (64, 64, 10),
+        hidden="relu", optimizer="adam", learning_rate=1e-3, batch=32, batches=56, epochs=20,
+        target=10.0, against=("scikit-learn",), tolerance=5e-3,
+    ),
+    Workload(
+        "predict-mnist", "one row through 784-128-10 sigmoid", "predict", (784, 128, 10),
+        output="sigmoid", target=2.0, against=("onnxruntime",),
+    ),
+    Workload(
+        "predict-tiny", "one row through 8-16-2 sigmoid", "predict", (8, 16, 2),
+        output="sigmoid", target=4.0, against=("onnxruntime",),
+    ),
+    Workload(
+        "sigmoid-float64", "sigmoid of 1M elements, float64", "elementwise", (1_000_000,), "float64",
+        target=3.0, against=("numpy",), tolerance=1e-14,
+    ),
+    Workload(
+        "sigmoid-float32", "sigmoid of 1M elements, float32", "elementwise", (1_000_000,),
+        target=1.0, against=("torch",), tolerance=1e-5,
+    ),
+)  # fmt: skip
+
+
+def select(names: list[str] | None) -> list[Workload]:
+    """Return the rows called ``names``, in the table's order (None: all of them)."""
+    known = {w.name: w for w in WORKLOADS}
+    for name in names or ():
+        if name not in known:
+            raise unknown_name("benchmark row", name, known)
+    return [w for w in WORKLOADS if names is None or w.name in names]
