@@ -6,8 +6,8 @@ An elementwise activation is a pair of straight-line formulas (see ``fastnn.form
     derivative(z, a)  or derivative(z, a, alpha)    -> da/dz
 
 that NumPy evaluates on arrays and the Numba backend compiles on scalars; ``alpha`` arrives in the dtype of
-``z``. ``softmax`` and ``log_softmax`` work on a whole sample (``elementwise=False``); their loops over features
-live in the backends under the same names.
+``z``. ``softmax`` and ``log_softmax`` work on a whole sample (``elementwise=False``); their loops over
+features live in the backends under the same names.
 """
 
 from __future__ import annotations
