@@ -33,8 +33,13 @@ def derivative(y: Any, p: Any) -> Any:
 
 
 def value_sigmoid(y: Any, z: Any) -> Any:
-    """Return ``value(y, sigmoid(z))``."""
-    return value(y, sigmoid(z))
+    """Return ``value(y, sigmoid(z))``, written out: a formula stands by itself."""
+    zero = like(z, 0.0)
+    one = like(z, 1.0)
+    p = sigmoid(z)
+    present = where(y == zero, zero, y * log(p))
+    absent = where(y == one, zero, (one - y) * log(one - p))
+    return -(present + absent)
 
 
 def derivative_sigmoid(y: Any, z: Any, a: Any) -> Any:
