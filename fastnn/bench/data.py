@@ -57,7 +57,7 @@ def problem(workload: Workload) -> Problem:
         labels = np.array([0, 1, 1, 0])
     else:
         X = rng.random((samples, inputs)).astype(dtype)
-    if workload.name == "digits":
+    if workload.sizes == (64, 64, 10):
         X, labels = _digits(samples, X, labels)
     if workload.loss == "mean_squared_error":
         Y = np.sin(3.0 * X[:, :1] + X[:, 1:2] * X[:, 2:3])

@@ -60,7 +60,7 @@ class Workload:
     epochs: int | None = None
     target: float | None = None
     against: tuple[str, ...] = ()
-    tolerance: float = 1e-3
+    tolerance: float = 1e-5
 
     @property
     def flops(self) -> int:
@@ -111,7 +111,7 @@ WORKLOADS: tuple[Workload, ...] = (
     Workload(
         "digits", "digits 64-64-10 relu, batch 32, Adam, 20 epochs (whole run)", "train", (64, 64, 10),
         hidden="relu", optimizer="adam", learning_rate=1e-3, batch=32, batches=56, epochs=20,
-        target=10.0, against=("scikit-learn",), tolerance=5e-3,
+        target=10.0, against=("scikit-learn",), tolerance=1e-4,
     ),
     Workload(
         "predict-mnist", "one row through 784-128-10 sigmoid", "predict", (784, 128, 10),
@@ -127,7 +127,7 @@ WORKLOADS: tuple[Workload, ...] = (
     ),
     Workload(
         "sigmoid-float32", "sigmoid of 1M elements, float32", "elementwise", (1_000_000,),
-        target=1.0, against=("torch",), tolerance=1e-5,
+        target=1.0, against=("torch",), tolerance=1e-6,
     ),
 )  # fmt: skip
 
