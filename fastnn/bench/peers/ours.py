@@ -13,6 +13,7 @@ import fastnn
 from fastnn.bench.data import Problem, Weights
 from fastnn.bench.runner import NotOffered, Runner, repeat
 from fastnn.bench.workloads import Workload
+from fastnn.optimizers import SGD, Adam
 
 BACKEND = "numba"
 
@@ -38,14 +39,15 @@ def model(workload: Workload, problem: Problem, backend: str) -> Any:
     hidden = [dense(n, activation=workload.hidden) for n in workload.sizes[1:-1]]
     network = sequential([*hidden, dense(workload.sizes[-1], activation=workload.output)])
     network.build((None, workload.sizes[0]), dtype=workload.dtype)
-    optimizer = {"sgd": "SGD", "adam": "Adam"}[workload.optimizer]
-    network.compile(
-        optimizer=getattr(fastnn.optimizers, optimizer)(learning_rate=workload.learning_rate),
-        loss=workload.loss,
-        backend=backend,
-    )
-    network.set_weights([array for pair in problem.weights for array in pair])
+    compile_and_load(network, workload, problem, backend)
     return network
+
+
+def compile_and_load(network: Any, workload: Workload, problem: Problem, backend: str) -> None:
+    """Give the model a fresh optimizer and the initial weights."""
+    kind = {"sgd": SGD, "adam": Adam}[workload.optimizer]
+    network.compile(kind(learning_rate=workload.learning_rate), workload.loss, backend=backend)
+    network.set_weights([array for pair in problem.weights for array in pair])
 
 
 def train(workload: Workload, problem: Problem, threads: int, backend: str = BACKEND) -> Runner:
@@ -54,19 +56,19 @@ def train(workload: Workload, problem: Problem, threads: int, backend: str = BAC
         set_threads(threads)
     if workload.batches == 1:
         return _tutorial(workload, problem, backend)
-    networks: list[Any] = []
+    network = model(workload, problem, backend)
 
     def reset() -> None:
-        networks[:] = [model(workload, problem, backend)]
+        compile_and_load(network, workload, problem, backend)
 
     def run(steps: int) -> None:
-        networks[0].fit(
+        network.fit(
             problem.X, problem.Y, epochs=steps // workload.batches, batch_size=workload.batch, shuffle=False,
             verbose=0,
         )  # fmt: skip
 
     def result() -> Weights:
-        arrays = networks[0].get_weights()
+        arrays = network.get_weights()
         return list(zip(arrays[::2], arrays[1::2]))
 
     return Runner(run, result, reset)
