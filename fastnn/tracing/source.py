@@ -94,7 +94,7 @@ def compile_function(source: str, name: str) -> Callable[..., Any]:
     digest = hashlib.sha256(source.encode()).hexdigest()[:12]
     filename = f"<fastnn traced {name} {digest}>"
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
-    namespace = {"__name__": "fastnn.tracing.generated", **NAMES}
+    namespace = {"__name__": "fastnn.tracing.generated", "__builtins__": {"abs": abs}, **NAMES}
     exec(compile(source, filename, "exec"), namespace)
     function: Callable[..., Any] = namespace[name]
     return function
