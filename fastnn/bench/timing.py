@@ -16,6 +16,9 @@ from fastnn.bench.runner import Runner
 PAUSE = 0.01
 """Seconds between two turns: OpenMP's and BLAS's idle threads stop spinning."""
 
+MOST_STEPS = 10**8
+"""Where calibration gives up on work that takes no time."""
+
 
 @dataclass
 class Contestant:
@@ -57,7 +60,7 @@ def calibrate(contestant: Contestant, at_least: float) -> None:
     multiple = 1
     while True:
         seconds = clock(contestant.runner.run, multiple * contestant.unit)
-        if seconds >= at_least:
+        if seconds >= at_least or multiple >= MOST_STEPS:
             break
         multiple = max(multiple + 1, min(10 * multiple, int(1.2 * multiple * at_least / max(seconds, 1e-9))))
     contestant.steps = multiple * contestant.unit
