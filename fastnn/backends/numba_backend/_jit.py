@@ -9,16 +9,20 @@ alone and would miss an edit in a file it calls into. Without a writable folder 
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import numba
-from numba.core import config
+from numba.core import config, sigutils
+from numba.core.caching import FunctionCache
+from numba.core.ccallback import CFunc
 from numba.core.codegen import get_host_cpu_features
 
 _FLAGS: dict[str, Any] = {"error_model": "numpy", "fastmath": False}
@@ -90,10 +94,47 @@ def entry(function: Callable[..., Any], *, parallel: bool = False) -> Any:
         return numba.njit(nogil=True, cache=cache, parallel=options if parallel else False, **_FLAGS)(function)
 
 
-def op(function: Callable[..., Any]) -> int:
-    """Compile an op of a program and return its address; cached on disk."""
+class _KeyedCache(FunctionCache):
+    """A cache of compiled code that tells closures of one text apart by a key of ours.
+
+    Numba's own key pickles what a closure holds, and jitted functions pickle differently in each process.
+    """
+
+    def __init__(self, function: Callable[..., Any], key: str) -> None:
+        self._key = key
+        super().__init__(function)
+
+    def _index_key(self, signature: Any, codegen: Any) -> Any:
+        return signature, codegen.magic_tuple(), self._key
+
+
+def _key_of(thing: Any) -> str | None:
+    """Return a name for an argument of an op's maker that is the same in every process, or None."""
+    if thing is None or isinstance(thing, bool | int | float | str):
+        return repr(thing)
+    if isinstance(thing, tuple):
+        keys = [_key_of(part) for part in thing]
+        return None if None in keys else repr(keys)
+    if isinstance(thing, type | FunctionType):
+        found = getattr(sys.modules.get(thing.__module__), thing.__qualname__, None)
+        return f"{thing.__module__}.{thing.__qualname__}" if found is thing else None
+    return None
+
+
+@functools.cache
+def op(make: Callable[..., Callable[..., None]], *arguments: Hashable) -> int:
+    """Compile the op that ``make(*arguments)`` returns and return its address.
+
+    Compiled code is cached in memory by the arguments, and on disk where every argument is a plain value or a
+    function or class that a module holds by name; a user's own function is compiled once a process.
+    """
+    function = make(*arguments)
+    compiled = CFunc(function, sigutils.normalize_signature(OP_SIGNATURE), locals={}, options=dict(_FLAGS))
+    key = _key_of((make, *arguments))
     with _cache_folder() as cache:
-        compiled = numba.cfunc(OP_SIGNATURE, nopython=True, cache=cache, **_FLAGS)(function)
+        if cache and key is not None:
+            compiled._cache = _KeyedCache(function, key)
+        compiled.compile()
     _KEEP.append(compiled)
     return int(compiled.address)
 

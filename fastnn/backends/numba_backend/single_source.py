@@ -17,7 +17,18 @@ from numba import types
 from numba.core.errors import TypingError
 from numba.extending import intrinsic, overload
 
-from fastnn.formulas import FORMULAS, exponential, hyperbolic, logarithm, logistic, primitives
+from fastnn.formulas import (
+    FORMULAS,
+    error_function,
+    exponential,
+    hyperbolic,
+    logarithm,
+    logistic,
+    power,
+    primitives,
+    soft_rectifier,
+    trigonometric,
+)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -146,6 +157,12 @@ def _to_float64(x: Any) -> Any:
     return lambda x: np.float64(x)
 
 
+@_primitive(primitives.lookup)
+def _lookup(table: Any, i: Any) -> Any:
+    # An unsigned index: with a signed one, Numba would allow for negative indices.
+    return lambda table, i: table[np.uint64(i)]
+
+
 def _share_generic(function: Callable[..., Any], float32: Any, float64: Any) -> None:
     """Let a formula that picks by dtype pick while compiling."""
     _shared.add(function)
@@ -162,5 +179,5 @@ def _share_generic(function: Callable[..., Any], float32: Any, float64: Any) -> 
 
 for _formula in FORMULAS.values():
     _share_generic(_formula.function, _formula.float32, _formula.float64)
-for _module in (exponential, hyperbolic, logarithm, logistic):
+for _module in (exponential, logarithm, hyperbolic, logistic, soft_rectifier, error_function, trigonometric, power):
     share_module(_module)

@@ -1,1 +1,7 @@
-"""TODO."""
+"""The reference backend: NumPy, written to be read; the definition of every bit."""
+
+from __future__ import annotations
+
+from fastnn.backends.numpy_backend.executor import NumpyExecutor as executor
+
+__all__ = ["executor"]

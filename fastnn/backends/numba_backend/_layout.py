@@ -1,0 +1,39 @@
+"""How a program's integers are laid out: the context, the records of ops, the table of regions.
+
+A *block* is ``BLOCK`` consecutive samples of the minibatch; a tensor of R rows is stored as one R x BLOCK array per
+block, samples contiguous. A program is a table of regions. A region of kind ``BLOCKS`` runs its list of ops for every
+block; a region of kind ``TILES`` runs every op over that op's own items (tiles of weights). Each region is one parallel
+launch, so a training step of a dense network has two, whatever its depth.
+"""
+
+from __future__ import annotations
+
+BLOCK = 64
+ROW_ALIGNMENT = 16
+"""Rows of a stored tensor are a multiple of this, so that transposed tiles never read past the end."""
+
+# Context: what changes from step to step (int64 positions).
+SAMPLES = 0  # samples in this step
+FIRST = 1  # position of the step's first sample in the order
+ORDER = 2  # address of the order (int64 row numbers), 0 for the identity
+X, X_ROW, X_COLUMN = 3, 4, 5  # address and strides in bytes of the samples
+Y, Y_ROW, Y_COLUMN = 6, 7, 8  # the same of the targets
+WEIGHT = 9  # address of the sample weights, 0 for none
+OUT, OUT_ROW = 10, 11  # address of the predictions, elements between rows
+SCALARS = 12  # address of the optimiser's scalars of this step
+LOSS = 13  # address of the step's loss sum (float64)
+DIRECT = 14  # 1 when rows of X can be read by the vector kernels as they are
+CONTEXT_SIZE = 16
+
+# Records: one row of int64 per op. Operands start at OPERANDS, in the order the op's file states.
+ADDRESS, ITEMS, OPERANDS = 0, 1, 2
+RECORD_SIZE = 24
+
+# Regions.
+KIND, FIRST_OP, OP_COUNT, PARALLEL_FROM = 0, 1, 2, 3  # PARALLEL_FROM: samples from which a launch pays
+REGION_SIZE = 4
+BLOCKS, TILES = 0, 1
+REUSE = 2  # like BLOCKS, but the storage of a block is the worker's: nothing is kept between blocks
+
+PAIR_LEVELS = 40
+SCRATCH_BYTES = 4096 + 4 * 64 * 8 * (PAIR_LEVELS + 2)

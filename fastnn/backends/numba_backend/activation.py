@@ -1,0 +1,212 @@
+"""Activations over a block: the single-source formulas on lanes, softmax and log-softmax by loops over features.
+
+The counterpart of ``numpy_backend/activation.py``. A block with all its lanes in use is one long row, so that the
+vectoriser sees one loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fastnn.activations import Activation
+from fastnn.backends.numba_backend._jit import inner
+from fastnn.backends.numba_backend._layout import BLOCK, OPERANDS, SAMPLES
+from fastnn.backends.numba_backend._memory import float_from_int_bits, view
+from fastnn.backends.numba_backend.dense import block_lanes
+from fastnn.backends.numba_backend.single_source import share
+from fastnn.formulas import exp, log
+
+
+@inner
+def long_rows(rows, lanes):
+    """Return (rows, lanes) with a full block flattened to one row."""
+    if lanes == BLOCK:
+        return 1, rows * BLOCK
+    return rows, lanes
+
+
+def arguments_forward(activation: Activation) -> tuple[Any, ...]:
+    """Return what ``make_activation_forward`` needs: a formula or a name, and whether there is an alpha."""
+    return activation.forward or activation.name, activation.alpha is not None
+
+
+def arguments_backward(activation: Activation) -> tuple[Any, ...]:
+    """Return what ``make_activation_backward`` needs."""
+    return activation.derivative or activation.name, activation.alpha is not None
+
+
+def make_activation_forward(dtype: Any, function: Callable[..., Any] | str, has_alpha: bool) -> Callable[..., None]:
+    """Operands: Z, A, bytes between blocks, rows, bits of alpha (a float64).
+
+    ``function`` is the formula ``forward(z[, alpha])``, or the name of an activation over a whole sample.
+    """
+    if isinstance(function, str):
+        return _SAMPLE_WISE_FORWARD[function](dtype)
+    size = dtype().itemsize
+    forward = share(function)
+    if not has_alpha:
+
+        def with_alpha(z, alpha):
+            return forward(z)
+
+        formula = share(with_alpha)
+    else:
+        formula = forward
+
+    def activation_forward(context, record, item, store, scratch):
+        zero = dtype(0)
+        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 5)
+        alpha = dtype(float_from_int_bits(r[4]))
+        n, lanes = block_lanes(c[SAMPLES], item, size)
+        rows, lanes = long_rows(r[3], lanes)
+        for i in range(rows):
+            shift = store * r[2] + i * BLOCK * size
+            z, a = view(zero, r[0] + shift, lanes), view(zero, r[1] + shift, lanes)
+            for j in range(lanes):
+                a[j] = formula(z[j], alpha)
+
+    return activation_forward
+
+
+def make_activation_backward(dtype: Any, function: Callable[..., Any] | str, has_alpha: bool) -> Callable[..., None]:
+    """Operands: Z, A, dA, dZ (may be dA), bytes between blocks, rows, bits of alpha.
+
+    ``function`` is the formula ``derivative(z, a[, alpha])``, or the name of an activation over a whole sample.
+    """
+    if isinstance(function, str):
+        return _SAMPLE_WISE_BACKWARD[function](dtype)
+    size = dtype().itemsize
+    derivative = share(function)
+    if not has_alpha:
+
+        def with_alpha(z, a, alpha):
+            return derivative(z, a)
+
+        formula = share(with_alpha)
+    else:
+        formula = derivative
+
+    def activation_backward(context, record, item, store, scratch):
+        zero = dtype(0)
+        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 7)
+        alpha = dtype(float_from_int_bits(r[6]))
+        n, lanes = block_lanes(c[SAMPLES], item, size)
+        rows, lanes = long_rows(r[5], lanes)
+        for i in range(rows):
+            shift = store * r[4] + i * BLOCK * size
+            z, a = view(zero, r[0] + shift, lanes), view(zero, r[1] + shift, lanes)
+            da, dz = view(zero, r[2] + shift, lanes), view(zero, r[3] + shift, lanes)
+            for j in range(lanes):
+                dz[j] = da[j] * formula(z[j], a[j], alpha)
+
+    return activation_backward
+
+
+@inner
+def top_and_sum(zero, size, z, rows, lanes, top, total):
+    """Write each lane's greatest feature to ``top`` and the sum of exp(z - top), ascending from +0, to ``total``."""
+    high, s = view(zero, top, lanes), view(zero, total, lanes)
+    x = view(zero, z, lanes)
+    for j in range(lanes):
+        high[j] = x[j]
+        s[j] = zero
+    for i in range(1, rows):
+        x = view(zero, z + i * BLOCK * size, lanes)
+        for j in range(lanes):
+            high[j] = x[j] if x[j] > high[j] else high[j]
+    for i in range(rows):
+        x = view(zero, z + i * BLOCK * size, lanes)
+        for j in range(lanes):
+            s[j] += exp(x[j] - high[j])
+
+
+def _make_softmax_forward(dtype: Any) -> Callable[..., None]:
+    size = dtype().itemsize
+
+    def softmax_forward(context, record, item, store, scratch):
+        zero = dtype(0)
+        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 5)
+        n, lanes = block_lanes(c[SAMPLES], item, size)
+        z, a = r[0] + store * r[2], r[1] + store * r[2]
+        top_and_sum(zero, size, z, r[3], lanes, scratch, scratch + BLOCK * size)
+        high, total = view(zero, scratch, lanes), view(zero, scratch + BLOCK * size, lanes)
+        for i in range(r[3]):
+            x, y = view(zero, z + i * BLOCK * size, lanes), view(zero, a + i * BLOCK * size, lanes)
+            for j in range(lanes):
+                y[j] = exp(x[j] - high[j]) / total[j]
+
+    return softmax_forward
+
+
+def _make_softmax_backward(dtype: Any) -> Callable[..., None]:
+    size = dtype().itemsize
+
+    def softmax_backward(context, record, item, store, scratch):
+        zero = dtype(0)
+        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 7)
+        n, lanes = block_lanes(c[SAMPLES], item, size)
+        shift = store * r[4]
+        total = view(zero, scratch, lanes)
+        for j in range(lanes):
+            total[j] = zero
+        for i in range(r[5]):
+            at = shift + i * BLOCK * size
+            a, da = view(zero, r[1] + at, lanes), view(zero, r[2] + at, lanes)
+            for j in range(lanes):
+                total[j] += da[j] * a[j]
+        for i in range(r[5]):
+            at = shift + i * BLOCK * size
+            a, da, dz = view(zero, r[1] + at, lanes), view(zero, r[2] + at, lanes), view(zero, r[3] + at, lanes)
+            for j in range(lanes):
+                dz[j] = a[j] * (da[j] - total[j])
+
+    return softmax_backward
+
+
+def _make_log_softmax_forward(dtype: Any) -> Callable[..., None]:
+    size = dtype().itemsize
+
+    def log_softmax_forward(context, record, item, store, scratch):
+        zero = dtype(0)
+        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 5)
+        n, lanes = block_lanes(c[SAMPLES], item, size)
+        z, a = r[0] + store * r[2], r[1] + store * r[2]
+        top_and_sum(zero, size, z, r[3], lanes, scratch, scratch + BLOCK * size)
+        high, total = view(zero, scratch, lanes), view(zero, scratch + BLOCK * size, lanes)
+        for j in range(lanes):
+            total[j] = log(total[j])
+        for i in range(r[3]):
+            x, y = view(zero, z + i * BLOCK * size, lanes), view(zero, a + i * BLOCK * size, lanes)
+            for j in range(lanes):
+                y[j] = (x[j] - high[j]) - total[j]
+
+    return log_softmax_forward
+
+
+def _make_log_softmax_backward(dtype: Any) -> Callable[..., None]:
+    size = dtype().itemsize
+
+    def log_softmax_backward(context, record, item, store, scratch):
+        zero = dtype(0)
+        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 7)
+        n, lanes = block_lanes(c[SAMPLES], item, size)
+        shift = store * r[4]
+        total = view(zero, scratch, lanes)
+        for j in range(lanes):
+            total[j] = zero
+        for i in range(r[5]):
+            da = view(zero, r[2] + shift + i * BLOCK * size, lanes)
+            for j in range(lanes):
+                total[j] += da[j]
+        for i in range(r[5]):
+            at = shift + i * BLOCK * size
+            a, da, dz = view(zero, r[1] + at, lanes), view(zero, r[2] + at, lanes), view(zero, r[3] + at, lanes)
+            for j in range(lanes):
+                dz[j] = da[j] - exp(a[j]) * total[j]
+
+    return log_softmax_backward
+
+
+_SAMPLE_WISE_FORWARD = {"softmax": _make_softmax_forward, "log_softmax": _make_log_softmax_forward}
+_SAMPLE_WISE_BACKWARD = {"softmax": _make_softmax_backward, "log_softmax": _make_log_softmax_backward}

@@ -1,0 +1,131 @@
+"""The doors of a program: samples, targets and weights in, predictions out.
+
+Users' rows are gathered through the step's order and transposed block by block on the way in, so X is never copied
+whole. Rows whose dtype, layout and width suit the vector kernels are read in place, here and again for the weight
+gradients of the first layer; other rows are converted into a copy of the minibatch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fastnn.backends.numba_backend._jit import VECTOR_BYTES
+from fastnn.backends.numba_backend._layout import (
+    BLOCK,
+    DIRECT,
+    FIRST,
+    OPERANDS,
+    ORDER,
+    OUT,
+    OUT_ROW,
+    SAMPLES,
+    WEIGHT,
+    X,
+    X_COLUMN,
+    X_ROW,
+    Y,
+    Y_COLUMN,
+    Y_ROW,
+)
+from fastnn.backends.numba_backend._jit import inner
+from fastnn.backends.numba_backend._memory import view
+from fastnn.backends.numba_backend._tiles import transpose_tile
+from fastnn.backends.numba_backend.dense import block_lanes
+
+
+@inner
+def row_of(c, position):
+    """Return the row of the user's arrays that stands at a position of the order."""
+    if c[ORDER] == 0:
+        return position
+    return view(0, c[ORDER], position + 1)[position]
+
+
+def make_pack_samples(dtype: Any, source: Any) -> Callable[..., None]:
+    """Operands: tensor, bytes between blocks, features, table of sample rows or 0, copy of rows, its row elements.
+
+    ``source`` is the dtype of the user's array.
+    """
+    size = dtype().itemsize
+
+    def pack_samples(context, record, item, store, scratch):
+        zero, other = dtype(0), source(0)
+        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 6)
+        n, lanes = block_lanes(c[SAMPLES], item, size)
+        width = VECTOR_BYTES // size
+        target, features = r[0] + store * r[1], r[2]
+        rows = view(0, scratch, BLOCK)
+        for j in range(lanes):
+            # lanes past the last sample repeat it: whatever they compute is never summed
+            row = row_of(c, c[FIRST] + item * BLOCK + min(j, n - 1))
+            rows[j] = c[X] + row * c[X_ROW]
+        k = 0
+        if c[DIRECT]:
+            while k + width <= features:
+                for j in range(0, lanes, width):
+                    transpose_tile(zero, 1, scratch + 8 * j, k * size, target + (k * BLOCK + j) * size, BLOCK)
+                k += width
+        while k < features:
+            line = view(zero, target + k * BLOCK * size, lanes)
+            for j in range(lanes):
+                line[j] = dtype(view(other, rows[j] + k * c[X_COLUMN], 1)[0])
+            k += 1
+        if r[3] != 0:
+            table = view(0, r[3] + item * BLOCK * 8, BLOCK)
+            if c[DIRECT] and features % width == 0:
+                for j in range(n):
+                    table[j] = rows[j]
+            else:
+                for j in range(n):
+                    table[j] = r[4] + (item * BLOCK + j) * r[5] * size
+                    line = view(zero, table[j], features)
+                    for k in range(features):
+                        line[k] = dtype(view(other, rows[j] + k * c[X_COLUMN], 1)[0])
+
+    return pack_samples
+
+
+def make_pack_targets(dtype: Any, source: Any, labels: bool) -> Callable[..., None]:
+    """Operands: tensor, bytes between blocks, outputs, weight tensor (one row).
+
+    Integer labels (one column) become one-hot rows: 1 at the label, 0 elsewhere.
+    """
+    size = dtype().itemsize
+
+    def pack_targets(context, record, item, store, scratch):
+        zero, one, other = dtype(0), dtype(1), source(0)
+        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 4)
+        n, lanes = block_lanes(c[SAMPLES], item, size)
+        weight = view(zero, r[3] + store * r[1], lanes)
+        y = view(zero, r[0] + store * r[1], r[2] * BLOCK)
+        for j in range(lanes):
+            row = row_of(c, c[FIRST] + item * BLOCK + min(j, n - 1))
+            weight[j] = one if c[WEIGHT] == 0 else view(zero, c[WEIGHT] + row * size, 1)[0]
+            at = c[Y] + row * c[Y_ROW]
+            if labels:
+                label = view(other, at, 1)[0]
+                for i in range(r[2]):
+                    y[i * BLOCK + j] = one if label == i else zero
+            else:
+                for i in range(r[2]):
+                    y[i * BLOCK + j] = dtype(view(other, at + i * c[Y_COLUMN], 1)[0])
+
+    return pack_targets
+
+
+def make_unpack(dtype: Any) -> Callable[..., None]:
+    """Operands: tensor, bytes between blocks, rows. Writes row ``FIRST + j`` of the predictions for sample j."""
+    size = dtype().itemsize
+
+    def unpack(context, record, item, store, scratch):
+        zero = dtype(0)
+        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 3)
+        n, lanes = block_lanes(c[SAMPLES], item, size)
+        source = view(zero, r[0] + store * r[1], r[2] * BLOCK)
+        for j in range(n):
+            out = view(zero, c[OUT] + (c[FIRST] + item * BLOCK + j) * c[OUT_ROW] * size, r[2])
+            for i in range(r[2]):
+                out[i] = source[i * BLOCK + j]
+
+    return unpack

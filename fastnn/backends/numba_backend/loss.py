@@ -1,0 +1,156 @@
+"""Losses over a block: terms and gradients by the single-source formulas, softmax cross-entropy by loops.
+
+The counterpart of ``numpy_backend/loss.py``. Each lane sums its sample's terms over the outputs in ascending order
+from +0, divides by the number of outputs where the loss is a mean, and multiplies by the sample's weight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fastnn.backends.numba_backend._layout import BLOCK, OPERANDS, SAMPLES
+from fastnn.backends.numba_backend._memory import float_from_int_bits, view
+from fastnn.backends.numba_backend.activation import top_and_sum
+from fastnn.backends.numba_backend.dense import block_lanes
+from fastnn.backends.numba_backend.single_source import share
+from fastnn.formulas import exp, log
+
+
+def make_loss_value(dtype: Any, value: Callable[..., Any], mean: bool, has_delta: bool) -> Callable[..., None]:
+    """Operands: P, Y, weight, terms (one row), bytes between blocks, outputs, bits of delta.
+
+    ``value(y, p)`` or ``value(y, p, delta)``; P is the tensor the formula reads (outputs or pre-activations).
+    """
+    size = dtype().itemsize
+    formula = _with_delta(share(value), has_delta)
+
+    def loss_value(context, record, item, store, scratch):
+        zero = dtype(0)
+        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 7)
+        delta = dtype(float_from_int_bits(r[6]))
+        n, lanes = block_lanes(c[SAMPLES], item, size)
+        shift = store * r[4]
+        weight, total = view(zero, r[2] + shift, lanes), view(zero, r[3] + shift, lanes)
+        for j in range(lanes):
+            total[j] = zero
+        for i in range(r[5]):
+            at = shift + i * BLOCK * size
+            p, y = view(zero, r[0] + at, lanes), view(zero, r[1] + at, lanes)
+            for j in range(lanes):
+                total[j] += formula(y[j], p[j], delta)
+        outputs = dtype(r[5])
+        for j in range(lanes):
+            total[j] = total[j] / outputs * weight[j] if mean else total[j] * weight[j]
+
+    return loss_value
+
+
+def make_loss_gradient(
+    dtype: Any, derivative: Callable[..., Any], mean: bool, has_delta: bool, fused: bool
+) -> Callable[..., None]:
+    """Operands: P, Y, weight, dP, bytes between blocks, outputs, bits of delta, A.
+
+    ``derivative(y, p[, delta])``, or ``derivative(y, z, a)`` for a loss fused with its activation.
+    """
+    size = dtype().itemsize
+    if fused:
+        formula = _fused(share(derivative))
+    else:
+        formula = _unfused(_with_delta(share(derivative), has_delta))
+
+    def loss_gradient(context, record, item, store, scratch):
+        zero = dtype(0)
+        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 8)
+        delta = dtype(float_from_int_bits(r[6]))
+        n, lanes = block_lanes(c[SAMPLES], item, size)
+        shift = store * r[4]
+        weight = view(zero, r[2] + shift, lanes)
+        outputs = dtype(r[5])
+        for i in range(r[5]):
+            at = shift + i * BLOCK * size
+            p, y, a = view(zero, r[0] + at, lanes), view(zero, r[1] + at, lanes), view(zero, r[7] + at, lanes)
+            dp = view(zero, r[3] + at, lanes)
+            for j in range(lanes):
+                d = formula(y[j], p[j], a[j], delta)
+                dp[j] = d / outputs * weight[j] if mean else d * weight[j]
+
+    return loss_gradient
+
+
+def _with_delta(formula: Any, has_delta: bool) -> Any:
+    if has_delta:
+        return share(formula)
+
+    def without(y, p, delta):
+        return formula(y, p)
+
+    return share(without)
+
+
+def _unfused(formula: Any) -> Any:
+    def derivative(y, p, a, delta):
+        return formula(y, p, delta)
+
+    return share(derivative)
+
+
+def _fused(formula: Any) -> Any:
+    def derivative(y, p, a, delta):
+        return formula(y, p, a)
+
+    return share(derivative)
+
+
+def make_softmax_crossentropy_value(dtype: Any) -> Callable[..., None]:
+    """Operands: Z, Y, weight, terms, bytes between blocks, outputs."""
+    size = dtype().itemsize
+
+    def softmax_crossentropy_value(context, record, item, store, scratch):
+        zero = dtype(0)
+        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 6)
+        n, lanes = block_lanes(c[SAMPLES], item, size)
+        shift = store * r[4]
+        top_and_sum(zero, size, r[0] + shift, r[5], lanes, scratch, scratch + BLOCK * size)
+        high, log_sum = view(zero, scratch, lanes), view(zero, scratch + BLOCK * size, lanes)
+        weight, total = view(zero, r[2] + shift, lanes), view(zero, r[3] + shift, lanes)
+        for j in range(lanes):
+            log_sum[j] = log(log_sum[j])
+            total[j] = zero
+        for i in range(r[5]):
+            at = shift + i * BLOCK * size
+            z, y = view(zero, r[0] + at, lanes), view(zero, r[1] + at, lanes)
+            for j in range(lanes):
+                # a class of weight zero counts nothing, also where its logarithm is infinite
+                total[j] += zero if y[j] == zero else y[j] * (log_sum[j] - (z[j] - high[j]))
+        for j in range(lanes):
+            total[j] = total[j] * weight[j]
+
+    return softmax_crossentropy_value
+
+
+def make_softmax_crossentropy_gradient(dtype: Any) -> Callable[..., None]:
+    """Operands: Z, Y, weight, dZ, bytes between blocks, outputs."""
+    size = dtype().itemsize
+
+    def softmax_crossentropy_gradient(context, record, item, store, scratch):
+        zero = dtype(0)
+        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 6)
+        n, lanes = block_lanes(c[SAMPLES], item, size)
+        shift = store * r[4]
+        top_and_sum(zero, size, r[0] + shift, r[5], lanes, scratch, scratch + BLOCK * size)
+        high, total = view(zero, scratch, lanes), view(zero, scratch + BLOCK * size, lanes)
+        weight, mass = view(zero, r[2] + shift, lanes), view(zero, scratch + 2 * BLOCK * size, lanes)
+        for j in range(lanes):
+            mass[j] = zero
+        for i in range(r[5]):
+            y = view(zero, r[1] + shift + i * BLOCK * size, lanes)
+            for j in range(lanes):
+                mass[j] += y[j]
+        for i in range(r[5]):
+            at = shift + i * BLOCK * size
+            z, y, dz = view(zero, r[0] + at, lanes), view(zero, r[1] + at, lanes), view(zero, r[3] + at, lanes)
+            for j in range(lanes):
+                dz[j] = (exp(z[j] - high[j]) / total[j] * mass[j] - y[j]) * weight[j]
+
+    return softmax_crossentropy_gradient

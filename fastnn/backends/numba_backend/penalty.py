@@ -1,0 +1,62 @@
+"""Penalties on activities: a term in each sample's loss, and its gradient.
+
+The counterpart of ``numpy_backend/penalty.py``. Penalties on weights are part of the update (``update.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fastnn.backends.numba_backend._layout import BLOCK, OPERANDS, SAMPLES
+from fastnn.backends.numba_backend._memory import float_from_int_bits, view
+from fastnn.backends.numba_backend.dense import block_lanes
+from fastnn.backends.numba_backend.single_source import share
+from fastnn.regularizers import gradient, penalty
+
+share(gradient)
+share(penalty)
+
+
+def make_activity_penalty_value(dtype: Any) -> Callable[..., None]:
+    """Operands: A, weight, terms, bytes between blocks, rows, bits of l1, of l2."""
+    size = dtype().itemsize
+
+    def activity_penalty_value(context, record, item, store, scratch):
+        zero = dtype(0)
+        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 7)
+        l1, l2 = dtype(float_from_int_bits(r[5])), dtype(float_from_int_bits(r[6]))
+        n, lanes = block_lanes(c[SAMPLES], item, size)
+        shift = store * r[3]
+        weight, terms = view(zero, r[1] + shift, lanes), view(zero, r[2] + shift, lanes)
+        total = view(zero, scratch, lanes)
+        for j in range(lanes):
+            total[j] = zero
+        for i in range(r[4]):
+            a = view(zero, r[0] + shift + i * BLOCK * size, lanes)
+            for j in range(lanes):
+                total[j] += penalty(a[j], l1, l2)
+        for j in range(lanes):
+            terms[j] = terms[j] + total[j] * weight[j]
+
+    return activity_penalty_value
+
+
+def make_activity_penalty_gradient(dtype: Any) -> Callable[..., None]:
+    """Operands: A, weight, dA, bytes between blocks, rows, bits of l1, of l2."""
+    size = dtype().itemsize
+
+    def activity_penalty_gradient(context, record, item, store, scratch):
+        zero = dtype(0)
+        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 7)
+        l1, l2 = dtype(float_from_int_bits(r[5])), dtype(float_from_int_bits(r[6]))
+        n, lanes = block_lanes(c[SAMPLES], item, size)
+        shift = store * r[3]
+        weight = view(zero, r[1] + shift, lanes)
+        for i in range(r[4]):
+            at = shift + i * BLOCK * size
+            a, da = view(zero, r[0] + at, lanes), view(zero, r[2] + at, lanes)
+            for j in range(lanes):
+                da[j] = da[j] + gradient(a[j], l1, l2) * weight[j]
+
+    return activity_penalty_gradient

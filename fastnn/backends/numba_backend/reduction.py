@@ -1,0 +1,78 @@
+"""Sums to one number: a row over the samples of a step, and a vector over its elements.
+
+The counterpart of ``numpy_backend/reduction.py``; contract, rules 3 and 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fastnn.backends.numba_backend._jit import inner
+from fastnn.backends.numba_backend._layout import BLOCK, LOSS, OPERANDS, SAMPLES
+from fastnn.backends.numba_backend._memory import view
+from fastnn.backends.numba_backend.dense import add_pairwise, finish_pairwise
+from fastnn.backends.numba_backend.single_source import share
+from fastnn.contract import SAMPLE_BLOCK, VECTOR_LANES
+
+
+@inner
+def sum_samples_of(zero, size, row, block_bytes, samples, scratch):
+    """Return the sum of a one-row tensor over the samples by the contract's rule 3."""
+    blocks = (samples + SAMPLE_BLOCK - 1) // SAMPLE_BLOCK
+    out = view(zero, scratch, 1)
+    for s in range(blocks):
+        total = zero
+        for start in range(s * SAMPLE_BLOCK, min(samples, (s + 1) * SAMPLE_BLOCK), BLOCK):
+            x = view(zero, row + start // BLOCK * block_bytes, BLOCK)
+            for j in range(min(BLOCK, samples - start)):
+                total += x[j]
+        out[0] = total
+        if blocks > 1:
+            add_pairwise(zero, scratch, 64, 1, s)
+    if blocks > 1:
+        finish_pairwise(zero, scratch, 64, 1, blocks)
+    return out[0]
+
+
+def make_sum_losses(dtype: Any) -> Callable[..., None]:
+    """Store the sum of the samples' losses. One item. Operands: terms (one row), bytes between blocks."""
+    size = dtype().itemsize
+
+    def sum_losses(context, record, first_item, last_item, scratch):
+        zero = dtype(0)
+        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 2)
+        if first_item < last_item:
+            view(0.0, c[LOSS], 1)[0] = sum_samples_of(zero, size, r[0], r[1], c[SAMPLES], scratch)
+
+    return sum_losses
+
+
+@inner
+def sum_lanes(zero, partial, lanes):
+    """Combine ``lanes`` partial sums (a power of two) pairwise, in place; return the sum."""
+    while lanes > 1:
+        lanes //= 2
+        for i in range(lanes):
+            partial[i] = partial[2 * i] + partial[2 * i + 1]
+    return partial[0]
+
+
+def make_sum_formula(term: Callable[..., Any]) -> Any:
+    """Return a kernel that sums ``term(x[e], a, b)``, a formula, over a vector by the contract's rule 4."""
+    formula = share(term)
+
+    @inner
+    def sum_formula(zero, x, n, partial, a, b):
+        for i in range(VECTOR_LANES):
+            partial[i] = zero
+        whole = n // VECTOR_LANES * VECTOR_LANES
+        for start in range(0, whole, VECTOR_LANES):
+            part = x[start : start + VECTOR_LANES]
+            for i in range(VECTOR_LANES):
+                partial[i] += formula(part[i], a, b)
+        for i in range(n - whole):
+            partial[i] += formula(x[whole + i], a, b)
+        return sum_lanes(zero, partial, VECTOR_LANES)
+
+    return sum_formula

@@ -1,0 +1,187 @@
+"""Walks a plan in a Python loop, one whole minibatch at a time: the definition of every result.
+
+Nothing here is fast. Each op is a line of ``_OPS`` that hands arrays to the function of its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastnn.backends.numpy_backend.activation import activation_backward, activation_forward
+from fastnn.backends.numpy_backend.dense import dense_backward_input, dense_backward_weights, dense_forward
+from fastnn.backends.numpy_backend.loss import (
+    loss_gradient,
+    loss_value,
+    softmax_crossentropy_gradient,
+    softmax_crossentropy_value,
+)
+from fastnn.backends.numpy_backend.penalty import activity_penalty_gradient, activity_penalty_value
+from fastnn.backends.numpy_backend.reduction import sum_row
+from fastnn.backends.numpy_backend.update import (
+    add_penalty_gradient,
+    clip_by_norm,
+    clip_by_value,
+    mean_gradient,
+    optimizer_update,
+    penalty_sum,
+)
+from fastnn.optimizers import Optimizer
+from fastnn.plan.data import Data
+from fastnn.plan.executor import State
+from fastnn.plan.plan import Op, Parameter, Plan, Tensor
+
+Array = np.ndarray[Any, Any]
+Operands = dict[str, Any]
+
+
+_OPS: dict[str, tuple[str, Callable[[Operands, dict[str, Any]], Array]]] = {
+    # kind: (operand written, how)
+    "dense_forward": ("Z", lambda o, s: dense_forward(o["W"], o["b"], o["A"])),
+    "dense_backward_input": ("dA", lambda o, s: dense_backward_input(o["W"], o["dZ"])),
+    "activation_forward": ("A", lambda o, s: activation_forward(s["activation"], o["Z"])),
+    "activation_backward": ("dZ", lambda o, s: activation_backward(s["activation"], o["Z"], o["A"], o["dA"])),
+    "loss_value": (
+        "terms",
+        lambda o, s: loss_value(s["formula"], s["mean"], s["delta"], o["Y"], o["P"], o["weight"][0])[None],
+    ),
+    "loss_gradient": (
+        "dP",
+        lambda o, s: loss_gradient(
+            s["formula"], s["mean"], s["delta"], s["fused"], o["Y"], o["P"], o["A"], o["weight"][0]
+        ),
+    ),
+    "softmax_crossentropy_value": (
+        "terms",
+        lambda o, s: softmax_crossentropy_value(o["Y"], o["Z"], o["weight"][0])[None],
+    ),
+    "softmax_crossentropy_gradient": (
+        "dZ",
+        lambda o, s: softmax_crossentropy_gradient(o["Y"], o["Z"], o["weight"][0]),
+    ),
+    "activity_penalty_value": (
+        "terms",
+        lambda o, s: activity_penalty_value(s["l1"], s["l2"], o["A"], o["weight"][0], o["terms"][0])[None],
+    ),
+    "activity_penalty_gradient": (
+        "dA",
+        lambda o, s: activity_penalty_gradient(s["l1"], s["l2"], o["A"], o["weight"][0], o["dA"]),
+    ),
+}
+
+
+class NumpyExecutor:
+    """Runs the programs of a plan with NumPy.
+
+    Parameters
+    ----------
+    plan : Plan
+    dtype : numpy dtype
+    state : State
+    optimizer : Optimizer, optional
+        Needed for ``train``.
+    """
+
+    def __init__(self, plan: Plan, dtype: Any, state: State, optimizer: Optimizer | None = None) -> None:
+        self.plan = plan
+        self.dtype = np.dtype(dtype)
+        self.state = state
+        self._optimizer = optimizer
+
+    def run(self, program: str, data: Data, batch: int, steps: int = 1, first: int = 0, scalars: Array | None = None,
+            out: Array | None = None) -> Array:  # fmt: skip
+        """Run ``steps`` steps of a program; see ``fastnn.plan.executor.Executor``."""
+        losses = np.zeros((steps, 2))
+        with np.errstate(all="ignore"):
+            for step in range(steps):
+                n = min(batch, data.samples - first)
+                self._step(program, data, first, n, None if scalars is None else scalars[step], out, losses[step])
+                first = first + n if first + n < data.samples else 0
+        return losses
+
+    def _step(self, program: str, data: Data, first: int, n: int, scalars: Array | None, out: Array | None,
+              losses: Array) -> None:  # fmt: skip
+        plan = self.plan
+        rows = slice(first, first + n) if data.order is None else data.order[first : first + n]
+        values = {plan.inputs.index: np.ascontiguousarray(data.x[rows].T, self.dtype)}
+        self._walk(plan.forward, values)
+        if out is not None:
+            out[first : first + n] = values[plan.outputs.index].T
+        if program == "predict":
+            return
+        assert plan.targets is not None and plan.weights is not None and plan.terms is not None
+        values[plan.targets.index] = self._targets(data, rows)
+        weight = np.ones(n, self.dtype) if data.weight is None else data.weight[rows]
+        values[plan.weights.index] = weight[None]
+        self._walk(plan.value, values)
+        losses[0] = sum_row(values[plan.terms.index][0])
+        losses[1] = self._penalty()
+        if program == "evaluate":
+            return
+        self._walk(plan.backward, values)
+        gradient = self._gradient(values, n)
+        if program == "gradients":
+            assert self.state.gradients is not None
+            self.state.gradients[...] = gradient
+            return
+        assert self._optimizer is not None and self.state.slots is not None and scalars is not None
+        gradient = self._clip(gradient)
+        optimizer_update(self._optimizer.rule, self.state.parameters, gradient, tuple(self.state.slots), scalars)
+
+    def _targets(self, data: Data, rows: Any) -> Array:
+        assert self.plan.loss is not None and self.plan.targets is not None and data.y is not None
+        y = data.y[rows]
+        if self.plan.loss.labels:
+            return (np.arange(self.plan.targets.rows)[:, None] == y.reshape(-1)).astype(self.dtype)
+        return np.ascontiguousarray(y.reshape(len(y), -1).T, self.dtype)
+
+    def _operand(self, what: Tensor | Parameter | None, values: dict[int, Array]) -> Array | None:
+        if what is None:
+            return None
+        if isinstance(what, Parameter):
+            return self.state.parameters[what.offset : what.offset + what.size].reshape(what.shape)
+        return values.get(what.index)
+
+    def _walk(self, ops: tuple[Op, ...], values: dict[int, Array]) -> None:
+        for op in ops:
+            result, function = _OPS[op.kind]
+            operands = {name: self._operand(what, values) for name, what in op.operands.items()}
+            written = op.operands[result]
+            assert isinstance(written, Tensor)
+            values[written.index] = function(operands, dict(op.static))
+
+    def _penalty(self) -> Any:
+        total = self.dtype.type(0)
+        for p in self.plan.parameters:
+            if p.l1 or p.l2:
+                total += penalty_sum(self.state.parameters[p.offset : p.offset + p.size], p.l1, p.l2)
+        return total
+
+    def _gradient(self, values: dict[int, Array], samples: int) -> Array:
+        gradient = np.zeros(self.plan.size, self.dtype)
+        for op in self.plan.gradients:
+            dZ, A = (self._operand(op.operands[name], values) for name in ("dZ", "A"))
+            assert dZ is not None and A is not None
+            for parameter, total in zip((op.operands["W"], op.operands["b"]), dense_backward_weights(dZ, A)):
+                if isinstance(parameter, Parameter):
+                    at = slice(parameter.offset, parameter.offset + parameter.size)
+                    gradient[at] = mean_gradient(total, samples).reshape(-1)
+        for p in self.plan.parameters:
+            if p.l1 or p.l2:
+                at = slice(p.offset, p.offset + p.size)
+                gradient[at] = add_penalty_gradient(gradient[at], self.state.parameters[at], p.l1, p.l2)
+        return gradient
+
+    def _clip(self, gradient: Array) -> Array:
+        assert self._optimizer is not None
+        if self._optimizer.clipvalue is not None:
+            return clip_by_value(gradient, self._optimizer.clipvalue)
+        if self._optimizer.global_clipnorm is not None:
+            return clip_by_norm(gradient, self._optimizer.global_clipnorm)
+        if self._optimizer.clipnorm is not None:
+            for p in self.plan.parameters:
+                at = slice(p.offset, p.offset + p.size)
+                gradient[at] = clip_by_norm(gradient[at], self._optimizer.clipnorm)
+        return gradient

@@ -1,0 +1,67 @@
+"""Sums over samples and over vectors, in the contract's order (rules 3 and 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastnn.contract import SAMPLE_BLOCK, VECTOR_LANES, combine_pairwise
+
+Array = np.ndarray[Any, Any]
+
+
+def sum_samples(term: Callable[[int], Array], samples: int, shape: tuple[int, ...], dtype: Any) -> Array:
+    """Return the sum of ``term(j)`` over the samples: in order within blocks, blocks combined pairwise.
+
+    Parameters
+    ----------
+    term : callable
+        Sample number to its term, an array of ``shape``.
+    samples : int
+    shape : tuple of int
+    dtype : numpy dtype
+    """
+    sums = []
+    for first in range(0, samples, SAMPLE_BLOCK):
+        total = np.zeros(shape, dtype)
+        for j in range(first, min(samples, first + SAMPLE_BLOCK)):
+            total += term(j)
+        sums.append(total)
+    return combine_pairwise(sums) if sums else np.zeros(shape, dtype)
+
+
+def sum_row(x: Array) -> Any:
+    """Return the sum over samples of one number per sample.
+
+    Parameters
+    ----------
+    x : ndarray (N,)
+
+    Returns
+    -------
+    scalar of the dtype of ``x``
+    """
+    blocks = [x[first : first + SAMPLE_BLOCK] for first in range(0, len(x), SAMPLE_BLOCK)]
+    zero = x.dtype.type(0)
+    sums = [np.add.accumulate(np.concatenate(([zero], block)))[-1] for block in blocks]
+    return combine_pairwise(sums) if sums else zero
+
+
+def sum_vector(x: Array) -> Any:
+    """Return the sum of all elements: ``VECTOR_LANES`` partial sums, combined pairwise.
+
+    Parameters
+    ----------
+    x : ndarray (n,)
+
+    Returns
+    -------
+    scalar of the dtype of ``x``
+    """
+    partial = np.zeros(VECTOR_LANES, x.dtype)
+    for first in range(0, len(x), VECTOR_LANES):
+        part = x[first : first + VECTOR_LANES]
+        partial[: len(part)] += part
+    return combine_pairwise(list(partial))

@@ -1,0 +1,80 @@
+"""What a backend makes of a plan: something that runs its programs.
+
+``fastnn.backends.protocol`` names the functions a backend module has; this is the object that ``executor()`` returns.
+The four programs: ``predict`` (forward), ``evaluate`` (forward and loss), ``gradients`` (and backward), ``train`` (and
+the optimizer's update after every step).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from fastnn.plan.data import Data
+from fastnn.plan.plan import Plan
+
+Array = np.ndarray[Any, Any]
+
+PROGRAMS = ("predict", "evaluate", "gradients", "train")
+
+
+@dataclass(frozen=True)
+class State:
+    """The vectors a program reads and writes in place; all in the network's dtype.
+
+    Attributes
+    ----------
+    parameters : ndarray (P,)
+    gradients : ndarray (P,), optional
+        Written by ``gradients``.
+    slots : ndarray (S, P), optional
+        The optimizer's state.
+    """
+
+    parameters: Array
+    gradients: Array | None = None
+    slots: Array | None = None
+
+
+class Executor(Protocol):
+    """Runs the programs of one plan in one dtype on one set of vectors."""
+
+    plan: Plan
+    dtype: np.dtype[Any]
+    state: State
+
+    def run(
+        self,
+        program: str,
+        data: Data,
+        batch: int,
+        steps: int = 1,
+        first: int = 0,
+        scalars: Array | None = None,
+        out: Array | None = None,
+    ) -> Array:
+        """Run ``steps`` steps of a program.
+
+        Parameters
+        ----------
+        program : str
+            One of ``PROGRAMS``.
+        data : Data
+        batch : int
+            Samples a step; the last step of an epoch takes what is left, and the next starts over.
+        steps : int
+        first : int
+            Position of the first sample in the order.
+        scalars : ndarray (steps, K), optional
+            The optimizer's scalars for each step, in the network's dtype (``train`` only).
+        out : ndarray (N, M), optional
+            Receives the predictions by position in the order, in the network's dtype, contiguous rows.
+
+        Returns
+        -------
+        ndarray (steps, 2) of float64
+            Each step's sum of the samples' losses and its penalty of the weights.
+        """
+        ...

@@ -1,0 +1,130 @@
+"""The records of a plan: what a tensor, a parameter and an op are.
+
+Shapes: a tensor is ``rows`` features by as many samples as a step has, samples last. All parameters are one flat
+vector of ``Plan.size`` elements, W before b, layer by layer; ``Parameter.offset`` says where each lies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastnn.losses import Loss
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One value per feature and sample.
+
+    Attributes
+    ----------
+    index : int
+        Position in ``Plan.tensors``.
+    rows : int
+        Number of features.
+    name : str
+        What it is, for people: ``"Z1"``, ``"dA2"``.
+    """
+
+    index: int
+    rows: int
+    name: str
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A trained array and how it starts.
+
+    Attributes
+    ----------
+    name : str
+        ``"W1"``, ``"b1"``: kind and number of the layer, counted from 1 over layers with parameters.
+    shape : tuple of int
+    offset : int
+        Position of the first element in the flat vector.
+    layer : int
+        Index of the layer in the model.
+    initializer : object
+        A ``fastnn.initializers`` initializer.
+    fan_in, fan_out : int
+        Inputs and outputs of one unit, for the initializer.
+    l1, l2 : float
+        Penalty added to the loss: ``l1 * |w| + l2 * w**2`` summed over the elements.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    offset: int
+    layer: int
+    initializer: Any
+    fan_in: int
+    fan_out: int
+    l1: float = 0.0
+    l2: float = 0.0
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        size = 1
+        for n in self.shape:
+            size *= n
+        return size
+
+
+@dataclass(frozen=True)
+class Op:
+    """One operation.
+
+    Attributes
+    ----------
+    kind : str
+        The name of the function in both backends: ``"dense_forward"``.
+    operands : mapping
+        Tensors and parameters by the names the function's docstring uses.
+    static : mapping
+        What is fixed when the op is compiled: an ``Activation``, a formula.
+    """
+
+    kind: str
+    operands: Mapping[str, Tensor | Parameter | None]
+    static: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A network ready for a backend.
+
+    Attributes
+    ----------
+    tensors, parameters : tuple
+    size : int
+        Elements of the flat parameter vector.
+    inputs, outputs : Tensor
+        The samples and the predictions.
+    targets, weights, terms : Tensor or None
+        Targets, sample weights (one row) and losses (one row); None in a plan that only predicts.
+    loss : Loss or None
+    forward : tuple of Op
+        From inputs to outputs.
+    value : tuple of Op
+        From outputs and targets to ``terms``.
+    backward : tuple of Op
+        From the loss's gradient to the gradient of every pre-activation.
+    gradients : tuple of Op
+        Sums over samples: one op per layer with parameters. Independent of one another.
+    """
+
+    tensors: tuple[Tensor, ...]
+    parameters: tuple[Parameter, ...]
+    size: int
+    inputs: Tensor
+    outputs: Tensor
+    targets: Tensor | None
+    weights: Tensor | None
+    terms: Tensor | None
+    loss: Loss | None
+    forward: tuple[Op, ...]
+    value: tuple[Op, ...]
+    backward: tuple[Op, ...]
+    gradients: tuple[Op, ...]
