@@ -11,13 +11,41 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from fastnn.formulas import exponential, hyperbolic, logarithm, logistic
-from fastnn.formulas.exponential import exp
+from fastnn.formulas import (
+    error_function,
+    exponential,
+    hyperbolic,
+    logarithm,
+    logistic,
+    power,
+    soft_rectifier,
+    trigonometric,
+)
+from fastnn.formulas.error_function import erf
+from fastnn.formulas.exponential import exp, expm1
 from fastnn.formulas.hyperbolic import tanh
 from fastnn.formulas.logarithm import log, log1p
 from fastnn.formulas.logistic import sigmoid
+from fastnn.formulas.power import pow
+from fastnn.formulas.soft_rectifier import log_sigmoid, softplus
+from fastnn.formulas.trigonometric import cos, sin
 
-__all__ = ["FORMULAS", "Formula", "exp", "log", "log1p", "sigmoid", "tanh"]
+__all__ = [
+    "FORMULAS",
+    "Formula",
+    "cos",
+    "erf",
+    "exp",
+    "expm1",
+    "log",
+    "log1p",
+    "log_sigmoid",
+    "pow",
+    "sigmoid",
+    "sin",
+    "softplus",
+    "tanh",
+]
 
 
 @dataclass(frozen=True)
@@ -50,10 +78,17 @@ class Formula:
 FORMULAS: dict[str, Formula] = {
     formula.name: formula
     for formula in (
-        Formula("exp", exp, exponential.exp_f32, exponential.exp_f64, 0.56, 1.0),
-        Formula("log", log, logarithm.log_f32, logarithm.log_f64, 0.6, 1.0),
-        Formula("log1p", log1p, logarithm.log1p_f32, logarithm.log1p_f64, 0.6, 1.0),
-        Formula("tanh", tanh, hyperbolic.tanh_f32, hyperbolic.tanh_f64, 0.7, 2.0),
-        Formula("sigmoid", sigmoid, logistic.sigmoid_f32, logistic.sigmoid_f64, 0.6, 2.0),
+        Formula("exp", exp, exponential.exp_f32, exponential.exp_f64, 1.0, 2.0),
+        Formula("expm1", expm1, exponential.expm1_f32, exponential.expm1_f64, 1.0, 2.0),
+        Formula("log", log, logarithm.log_f32, logarithm.log_f64, 1.0, 2.0),
+        Formula("log1p", log1p, logarithm.log1p_f32, logarithm.log1p_f64, 1.0, 2.0),
+        Formula("tanh", tanh, hyperbolic.tanh_f32, hyperbolic.tanh_f64, 1.0, 2.0),
+        Formula("sigmoid", sigmoid, logistic.sigmoid_f32, logistic.sigmoid_f64, 1.0, 2.0),
+        Formula("log_sigmoid", log_sigmoid, soft_rectifier.log_sigmoid_f32, soft_rectifier.log_sigmoid_f64, 1.0, 2.0),
+        Formula("softplus", softplus, soft_rectifier.softplus_f32, soft_rectifier.softplus_f64, 1.0, 2.0),
+        Formula("erf", erf, error_function.erf_f32, error_function.erf_f64, 1.0, 2.0),
+        Formula("sin", sin, trigonometric.sin_f32, trigonometric.sin_f64, 1.0, 2.0),
+        Formula("cos", cos, trigonometric.cos_f32, trigonometric.cos_f64, 1.0, 2.0),
+        Formula("pow", pow, power.pow_f32, power.pow_f64, 1.0, 2.0, arity=2),
     )
 }

@@ -1,4 +1,4 @@
-"""exp and expm1: write x = n ln 2 + r with \\|r\\| <= ln(2)/2, so that exp(x) = 2**n exp(r).
+"""exp and expm1: write x = n ln 2 + r with |r| <= ln(2)/2, so that exp(x) = 2**n exp(r).
 
 Adding and taking away 1.5 * 2**52 rounds to the nearest integer and leaves it in the low bits of the sum, from where
 a shift moves it into an exponent field: no conversion to an integer, which would be undefined for NaN and infinities.
@@ -17,6 +17,7 @@ import numpy as np
 from fastnn.formulas.primitives import bits, float64_from_bits, to_float32, to_float64, where
 
 ZERO = np.float64(0.0)
+HALF = np.float64(0.5)
 ONE = np.float64(1.0)
 TWO = np.float64(2.0)
 EXPONENT_SHIFT = np.int64(52)
@@ -35,7 +36,7 @@ LN2_LOW = np.float64.fromhex("0x1.a39ef35793c76p-33")
 EXP_OVERFLOW = np.float64(709.79)
 EXP_UNDERFLOW = np.float64(-745.2)
 # Below, 2**n would be subnormal: the exponent is raised by 100 and the result scaled back, rounding once.
-EXP_SMALL = np.float64(-708.0)
+EXP_SMALL = np.float64(-706.0)
 RAISE = np.float64(100.0)
 LOWER = np.float64(2.0**-100)
 LOWER_TWICE = np.float64(2.0**-99)
@@ -61,15 +62,27 @@ Q4 = np.float64.fromhex("0x1.5f08782e45ff3p-10")
 Q5 = np.float64.fromhex("0x1.430902ca73784p-13")
 
 
+def exp_minus_1_less_x_reduced(r: Any, rest: Any) -> Any:
+    """Return exp(r + rest) - 1 - r for float64 |r| <= ln(2)/2 and a rest below an ulp of r."""
+    p = E6 + r * (E7 + r * (E8 + r * E9))
+    p = E0 + r * (E1 + r * (E2 + r * (E3 + r * (E4 + r * (E5 + r * p)))))
+    return (r * r) * p + rest
+
+
 def exp_minus_1_reduced(r: Any) -> Any:
-    """Return exp(r) - 1 for float64 \\|r\\| <= ln(2)/2, as the sum r + r**2 P(r)."""
+    """Return exp(r) - 1 for float64 |r| <= ln(2)/2, as the sum r + r**2 P(r)."""
     p = E6 + r * (E7 + r * (E8 + r * E9))
     p = E0 + r * (E1 + r * (E2 + r * (E3 + r * (E4 + r * (E5 + r * p)))))
     return r + (r * r) * p
 
 
+def exp_minus_1_reduced_more(r: Any, rest: Any) -> Any:
+    """Return exp(r + rest) - 1 for float64 |r| <= ln(2)/2 and a rest below an ulp of r."""
+    return r + exp_minus_1_less_x_reduced(r, rest)
+
+
 def exp2_minus_1_reduced(r: Any) -> Any:
-    """Return 2**r - 1 for float64 \\|r\\| <= 1/2, good to 2**-26 only: the float32 formulas round it."""
+    """Return 2**r - 1 for float64 |r| <= 1/2, good to 2**-26 only: the float32 formulas round it."""
     return r * (Q0 + r * (Q1 + r * (Q2 + r * (Q3 + r * (Q4 + r * Q5)))))
 
 
@@ -86,20 +99,27 @@ def exp_f64(x: Any) -> Any:
     return (y * scale) * where(small, LOWER_TWICE, TWO)
 
 
-def exp_nonpositive_f64(x: Any) -> Any:
-    """exp(x) for float64 x <= 0, the part of :func:`exp_f64` that sigmoid and its kin need."""
+def exp_nonpositive_parts(x: Any) -> tuple[Any, Any, Any]:
+    """Return high, low and factor with exp(x) = (high + low) factor for float64 x <= 0.
+
+    low is below an ulp of high and makes up for its rounding. factor is 1 but where the result may be subnormal;
+    there high is at most 2**-918, still nothing beside 1, and the caller multiplies by factor last.
+    """
     c = where(x < EXP_UNDERFLOW, EXP_UNDERFLOW, x)
     small = c < EXP_SMALL
     t = c * LOG2_E + ROUND_BIASED
     n = t - ROUND_BIASED
-    r = (c - n * LN2_HIGH) - n * LN2_LOW
+    h = c - n * LN2_HIGH
+    l = n * LN2_LOW
+    r = h - l
     scale = float64_from_bits(bits(t + where(small, RAISE, ZERO)) << EXPONENT_SHIFT)
-    y = ONE + exp_minus_1_reduced(r)
-    return (y * scale) * where(small, LOWER, ONE)
+    p = exp_minus_1_reduced_more(r, (h - r) - l)
+    y = ONE + p
+    return y * scale, (p - (y - ONE)) * scale, where(small, LOWER, ONE)
 
 
 def exp_short(x: Any) -> Any:
-    """exp(x) for float64 \\|x\\| <= 700, good to 2**-28 only: the float32 formulas round it."""
+    """exp(x) for float64 |x| <= 700, good to 2**-28 only: the float32 formulas round it."""
     u = x * LOG2_E
     t = u + ROUND_BIASED
     r = u - (t - ROUND_BIASED)
@@ -119,6 +139,37 @@ def exp_f32(x: Any) -> Any:
     return to_float32(exp_short(c))
 
 
+EXPM1_LARGE_NEGATIVE = np.float64(-40.0)
+EXPM1_TINY = np.float64(2.0**-54)
+ZERO_F32 = np.float32(0.0)
+
+
+def expm1_f64(x: Any) -> Any:
+    """exp(x) - 1 for float64; see :func:`expm1`."""
+    c = where(x > EXP_OVERFLOW, EXP_OVERFLOW, x)
+    c = where(c < EXPM1_LARGE_NEGATIVE, EXPM1_LARGE_NEGATIVE, c)
+    t = c * LOG2_E + ROUND_BIASED_HALF
+    n = t - ROUND_BIASED_HALF
+    h = c - n * LN2_HIGH
+    l = n * LN2_LOW
+    r = h - l
+    scale = float64_from_bits(bits(t) << EXPONENT_SHIFT)
+    y = TWO * (scale * exp_minus_1_reduced_more(r, (h - r) - l) + (scale - HALF))
+    return where(abs(x) < EXPM1_TINY, x, y)
+
+
+def expm1_f32(x: Any) -> Any:
+    """exp(x) - 1 for float32; see :func:`expm1`."""
+    c = to_float64(x)
+    c = where(c > EXP_OVERFLOW_F32, EXP_OVERFLOW_F32, c)
+    c = where(c < EXPM1_LARGE_NEGATIVE, EXPM1_LARGE_NEGATIVE, c)
+    u = c * LOG2_E
+    t = u + ROUND_BIASED
+    r = u - (t - ROUND_BIASED)
+    scale = float64_from_bits(bits(t) << EXPONENT_SHIFT)
+    return where(x == ZERO_F32, x, to_float32(scale * exp2_minus_1_reduced(r) + (scale - ONE)))
+
+
 def exp(x: Any) -> Any:
     """Return e**x.
 
@@ -132,3 +183,18 @@ def exp(x: Any) -> Any:
     Largest error: float32 0.56 ulp over all inputs, float64 0.9 ulp. Subnormal results are rounded once.
     """
     return exp_f32(x) if x.dtype == np.float32 else exp_f64(x)
+
+
+def expm1(x: Any) -> Any:
+    """Return e**x - 1, accurate where x is small.
+
+    Parameters
+    ----------
+    x : array or NumPy scalar, float32 or float64
+        Any value; expm1(-inf) = -1, expm1(-0) = -0, expm1(inf) = inf, NaN gives NaN.
+
+    Notes
+    -----
+    Largest error: float32 ULP32 ulp over all inputs, float64 ULP64 ulp.
+    """
+    return expm1_f32(x) if x.dtype == np.float32 else expm1_f64(x)

@@ -1,4 +1,8 @@
-"""sigmoid(x) = 1 / (1 + exp(-x)): the exponential of -|x| only, so that neither tail overflows or cancels."""
+"""sigmoid(x) = 1 / (1 + exp(-x)): the exponential of -|x| only, so that neither tail overflows or cancels.
+
+For x < 0 it is q = e / (1 + e) with e = exp(x), else 1 - q with e = exp(-x). What rounding takes from e and from 1 + e
+is put back into q to first order. float32 is evaluated in float64.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.formulas.exponential import ONE, ZERO, exp_nonpositive_f64, exp_short
+from fastnn.formulas.exponential import ONE, ZERO, exp_nonpositive_parts, exp_short
 from fastnn.formulas.primitives import to_float32, to_float64, where
 
 SIGMOID_LARGE_F32 = np.float64(104.0)
@@ -15,8 +19,12 @@ SIGMOID_SMALL_F32 = np.float64(-104.0)
 
 def sigmoid_f64(x: Any) -> Any:
     """sigmoid(x) for float64; see :func:`sigmoid`."""
-    e = exp_nonpositive_f64(-abs(x))
-    return where(x < ZERO, e, ONE) / (ONE + e)
+    high, low, factor = exp_nonpositive_parts(-abs(x))
+    d = ONE + high
+    d_low = (high - (d - ONE)) + low
+    q = high / d
+    q = (q + (low - q * d_low) * (ONE - q)) * factor
+    return where(x < ZERO, q, ONE - q)
 
 
 def sigmoid_f32(x: Any) -> Any:

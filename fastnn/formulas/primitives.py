@@ -54,3 +54,8 @@ def to_float32(x: Any) -> Any:
 def to_float64(x: Any) -> Any:
     """Widen ``x`` to float64."""
     return x.astype(np.float64)
+
+
+def lookup(table: Any, i: Any) -> Any:
+    """Return entry ``i``, an integer from 0 on, of a constant one-dimensional table."""
+    return table[i]
