@@ -1,7 +1,8 @@
-"""A random matrix with orthonormal columns, uniform over all such matrices, from normal numbers; as compiled loops.
+"""A random matrix with orthonormal columns from normal numbers, as compiled loops.
 
-The same reflections in the same order as ``numpy_backend/orthogonal.py``. Vector lanes run over the columns of a tile,
-so each sum over rows keeps its order: row i is added to partial sum i % VECTOR_LANES, partial sums pairwise.
+The same reflections in the same order as ``numpy_backend/orthogonal.py``. Vector lanes run over the columns
+of a tile, so each sum over rows keeps its order: row i is added to partial sum i % VECTOR_LANES, partial sums
+pairwise.
 """
 
 from __future__ import annotations

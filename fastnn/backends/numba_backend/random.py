@@ -1,12 +1,13 @@
 """Arrays of random numbers, by compiled loops: the formulas of ``fastnn.random`` on one counter at a time.
 
-The array functions have the names, arguments and bits of ``numpy_backend/random.py``. Kernels that need single numbers
-call ``uniform_f32``, ``uniform_f64``, ``normal_f64``, ``bernoulli`` or ``permuted`` with uint64 arguments; those that need
-a run of them ``word_group``, which gets 64 words out of 16 blocks.
+The array functions have the names, arguments and bits of ``numpy_backend/random.py``. Kernels that need
+single numbers call ``uniform_f32``, ``uniform_f64``, ``normal_f64``, ``bernoulli`` or ``permuted`` with
+uint64 arguments; those that need a run of them ``word_group``, which gets 64 words out of 16 blocks.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -60,29 +61,32 @@ PAIR_GROUP = 2 * LANES
 """Elements of two words that a group of blocks serves."""
 
 
-@overload(uniform_formulas.exact_float32, jit_options=JIT_OPTIONS, strict=False)
+def _twin(function: Callable[..., Any]) -> Callable[[Any], Any]:
+    return overload(function, jit_options=JIT_OPTIONS, strict=False)  # type: ignore[no-any-return]
+
+
+@_twin(uniform_formulas.exact_float32)
 def _exact_float32(integer: Any) -> Any:
-    return lambda integer: np.float32(
-        np.int32(integer)
-    )  # AVX2 converts int32 in one instruction, uint64 in ten
+    return lambda integer: np.float32(np.int32(integer))  # one instruction; from uint64 ten on AVX2
 
 
-@overload(uniform_formulas.exact_float64, jit_options=JIT_OPTIONS, strict=False)
+@_twin(uniform_formulas.exact_float64)
 def _exact_float64(integer: Any) -> Any:
     return lambda integer: np.float64(np.int32(integer))
 
 
-for _function in (counter.block, counter.word, counter.word_pair, bernoulli):
-    share(_function)
-for _function in (float32_from_word, float64_from_words, uniform_f32, uniform_f64):
-    share(_function)
+share(bernoulli)
+for _words in (counter.block, counter.word, counter.word_pair):
+    share(_words)
+for _floats in (float32_from_word, float64_from_words, uniform_f32, uniform_f64):
+    share(_floats)  # exact_float32 and exact_float64 have the twins above
 for _module in (philox, normal_formulas, permutation_formulas):
     share_module(_module)
 
 
 @inner
 def word_group(seed: Any, purpose: Any, step: Any, layer: Any, group: Any, out: Any) -> None:
-    """Fill a uint32 array of GROUP with the words of elements GROUP * group and following (arguments uint64)."""
+    """Fill a uint32 array of GROUP with the words of elements GROUP * group and on (arguments uint64)."""
     for t in range(LANES):
         index = (np.uint64(group) << np.uint64(4)) | np.uint64(t)
         w0, w1, w2, w3 = block(seed, purpose, step, layer, index)
@@ -94,7 +98,7 @@ def word_group(seed: Any, purpose: Any, step: Any, layer: Any, group: Any, out: 
 
 @inner
 def word_pair_group(seed: Any, purpose: Any, step: Any, layer: Any, group: Any, high: Any, low: Any) -> None:
-    """Fill two uint32 arrays of PAIR_GROUP with the word pairs of elements PAIR_GROUP * group and following."""
+    """Fill two uint32 arrays of PAIR_GROUP with the word pairs of elements PAIR_GROUP * group and on."""
     for t in range(LANES):
         index = (np.uint64(group) << np.uint64(4)) | np.uint64(t)
         w0, w1, w2, w3 = block(seed, purpose, step, layer, index)
@@ -214,7 +218,7 @@ def _fill_permutation(key: Any, first: Any, out: Any) -> None:
 
 def uniform(
     seed: int, purpose: int, step: int, layer: int, n: int, dtype: Any, first: int = 0
-) -> NDArray[np.floating[Any]]:
+) -> NDArray[Any]:
     """Return numbers uniform in [0, 1); see ``numpy_backend.random.uniform``."""
     sequence = checked_sequence(seed, purpose, step, layer)
     count, start = checked_range(n, first)
@@ -226,7 +230,7 @@ def uniform(
 
 def normal(
     seed: int, purpose: int, step: int, layer: int, n: int, dtype: Any, first: int = 0
-) -> NDArray[np.floating[Any]]:
+) -> NDArray[Any]:
     """Return standard normal numbers; see ``numpy_backend.random.normal``."""
     sequence = checked_sequence(seed, purpose, step, layer)
     count, start = checked_range(n, first)
@@ -237,7 +241,7 @@ def normal(
 
 def truncated_normal(
     seed: int, purpose: int, step: int, layer: int, n: int, dtype: Any, first: int = 0
-) -> NDArray[np.floating[Any]]:
+) -> NDArray[Any]:
     """Return normal numbers within (-2, 2); see ``numpy_backend.random.truncated_normal``."""
     sequence = checked_sequence(seed, purpose, step, layer)
     count, start = checked_range(n, first)
@@ -260,7 +264,7 @@ def orthogonal(
 def bernoulli_mask(
     seed: int, purpose: int, step: int, layer: int, n: int, rate: float, first: int = 0
 ) -> NDArray[np.bool_]:
-    """Return booleans that are True with probability ``rate``; see ``numpy_backend.random.bernoulli_mask``."""
+    """Return booleans, True with probability ``rate``; see ``numpy_backend.random.bernoulli_mask``."""
     threshold = bernoulli_threshold(rate)
     sequence = checked_sequence(seed, purpose, step, layer)
     count, start = checked_range(n, first)

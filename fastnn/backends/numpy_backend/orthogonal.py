@@ -1,11 +1,12 @@
-"""A random matrix with orthonormal columns, uniform over all such matrices (Haar measure), from normal numbers.
+"""A random matrix with orthonormal columns, uniform over all such matrices, from normal numbers.
 
-The matrix is a product of reflections, Q = H_0 H_1 ... H_(k-1) D, where H_j maps a vector of m - j normal numbers
-onto an axis and D holds the signs that make the R of the equivalent factorization A = Q R of a matrix of normal
-numbers positive on its diagonal. Applied from the last one on, H_j touches only rows and columns from j on.
+The matrix is a product of reflections, Q = H_0 H_1 ... H_(k-1) D, where H_j maps a vector of m - j normal
+numbers onto an axis and D holds the signs that make the R of the equivalent factorization A = Q R of a matrix
+of normal numbers positive on its diagonal. Applied from the last one on, H_j touches only rows and columns
+from j on.
 
-Source: Stewart, The efficient generation of random orthogonal matrices with an application to condition estimators,
-SIAM J. Numer. Anal. 17 (1980).
+Source: Stewart, The efficient generation of random orthogonal matrices with an application to condition
+estimators, SIAM J. Numer. Anal. 17 (1980).
 """
 
 from __future__ import annotations
@@ -39,10 +40,9 @@ def orthonormal_columns(x: NDArray[np.float64]) -> NDArray[np.float64]:
     x : float64 array, shape (k, m), k <= m
         Standard normal numbers; reflection j uses ``x[j, j:]``.
 
-    Notes
-    -----
-    With a = |x_j| (its first element), r the norm of the vector: v = x + sign r e_0, tau = 1 / (r (r + a)), and
-    H Q = Q - v (tau (v' Q)). Sums over rows i put row i in partial sum i % VECTOR_LANES (rule 4).
+    Notes ----- With a = |x_j| (its first element), r the norm of the vector: v = x + sign r e_0, tau = 1 / (r
+    (r + a)), and H Q = Q - v (tau (v' Q)). Sums over rows i put row i in partial sum i % VECTOR_LANES (rule
+    4).
     """
     k, m = x.shape
     v = np.zeros(

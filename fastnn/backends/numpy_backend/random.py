@@ -1,8 +1,8 @@
 """Arrays of random numbers, by NumPy: the formulas of ``fastnn.random`` on arrays of counters.
 
-Every function takes the name of a sequence (seed, purpose, step, layer) and a range of its elements, ``n`` of them
-from ``first`` on; any split of the range gives the same numbers. Limits: seed below 2^64, step below 2^32, layer
-below 2^24, elements below 2^62.
+Every function takes the name of a sequence (seed, purpose, step, layer) and a range of its elements, ``n`` of
+them from ``first`` on; any split of the range gives the same numbers. Limits: seed below 2^64, step below
+2^32, layer below 2^24, elements below 2^62.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from fastnn.random.uniform import float32_from_word, float64_from_words
 
 __all__ = ["bernoulli_mask", "normal", "orthogonal", "permutation", "truncated_normal", "uniform"]
 
+Sequence4 = tuple[np.uint64, np.uint64, np.uint64, np.uint64]
+
 _CHUNK = 1024
-"""Groups of 16 blocks computed at a time, so that the intermediate arrays (128 KiB each) stay in the cache."""
+"""Groups of 16 blocks computed at a time: the intermediate arrays (128 KiB each) stay in the cache."""
 
 
-def _words(
-    sequence: tuple[Any, ...], first: int, n: int, per_group: int
-) -> Iterator[tuple[slice, slice, Any]]:
+def _words(sequence: Sequence4, first: int, n: int, per_group: int) -> Iterator[tuple[slice, slice, Any]]:
     """Yield (where in the result, which elements of the chunk, the four words as [groups, 16] arrays)."""
     group = first // per_group
     while n > 0 and group * per_group < first + n:
@@ -48,17 +48,13 @@ def _words(
         group += groups
 
 
-def _fill_one_word(
-    out: NDArray[Any], sequence: tuple[Any, ...], first: int, value: Callable[..., Any]
-) -> None:
+def _fill_one_word(out: NDArray[Any], sequence: Sequence4, first: int, value: Callable[..., Any]) -> None:
     """Fill ``out`` with ``value(word)`` of consecutive elements that take one word."""
     for target, source, words in _words(sequence, first, len(out), 4 * LANES):
         out[target] = value(np.stack(words, axis=1)).reshape(-1)[source]
 
 
-def _fill_two_words(
-    out: NDArray[Any], sequence: tuple[Any, ...], first: int, value: Callable[..., Any]
-) -> None:
+def _fill_two_words(out: NDArray[Any], sequence: Sequence4, first: int, value: Callable[..., Any]) -> None:
     """Fill ``out`` with ``value(word, word)`` of consecutive elements that take two words."""
     for target, source, (w0, w1, w2, w3) in _words(sequence, first, len(out), 2 * LANES):
         out[target] = value(np.stack((w0, w2), axis=1), np.stack((w1, w3), axis=1)).reshape(-1)[source]
@@ -66,7 +62,7 @@ def _fill_two_words(
 
 def uniform(
     seed: int, purpose: int, step: int, layer: int, n: int, dtype: Any, first: int = 0
-) -> NDArray[np.floating[Any]]:
+) -> NDArray[Any]:
     """Return numbers uniform in [0, 1): multiples of 2^-24 in float32, of 2^-53 in float64.
 
     Parameters
@@ -102,8 +98,11 @@ def uniform(
 
 def normal(
     seed: int, purpose: int, step: int, layer: int, n: int, dtype: Any, first: int = 0
-) -> NDArray[np.floating[Any]]:
-    """Return standard normal numbers, computed in float64 and rounded once to ``dtype``; arguments as ``uniform``."""
+) -> NDArray[Any]:
+    """Return standard normal numbers, arguments as ``uniform``.
+
+    Computed in float64 and rounded once to ``dtype``.
+    """
     sequence = checked_sequence(seed, purpose, step, layer)
     count, start = checked_range(n, first)
     out: NDArray[Any] = np.empty(count, checked_float_dtype(dtype))
@@ -113,7 +112,7 @@ def normal(
 
 def truncated_normal(
     seed: int, purpose: int, step: int, layer: int, n: int, dtype: Any, first: int = 0
-) -> NDArray[np.floating[Any]]:
+) -> NDArray[Any]:
     """Return standard normal numbers conditioned on being within (-2, 2); arguments as ``uniform``.
 
     Their standard deviation is 0.8796. Computed in float64 and rounded once to ``dtype``.
