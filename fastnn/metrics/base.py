@@ -114,7 +114,7 @@ def weights_of(sample_weight: npt.ArrayLike | None, samples: int) -> Floats:
     wrong = np.flatnonzero(~((weights[:, 0] >= 0) & np.isfinite(weights[:, 0])))
     if wrong.size:
         raise InvalidValueError(
-            f"sample weights must be finite and at least 0, got {weights[wrong[0], 0]!r} at row {wrong[0]}"
+            f"sample weights must be finite and at least 0, got {weights[wrong[0], 0]} at row {wrong[0]}"
         )
     return weights[:, 0]
 
