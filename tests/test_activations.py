@@ -109,6 +109,8 @@ def test_kinks_take_the_documented_side():
     assert (ACTIVATIONS["leaky_relu"].derivative(zero, zero, np.float64(0.2)) == 0.2).all()
     edges = np.array([-3.0, 3.0])
     assert (ACTIVATIONS["hard_sigmoid"].derivative(edges, edges) == 0).all()
+    far = np.array([20.5, 1e3, 1e300])
+    assert (ACTIVATIONS["mish"].derivative(far, far) == 1).all()
     assert not np.signbit(ACTIVATIONS["relu"].forward(zero)).any()
 
 
