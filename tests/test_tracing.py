@@ -13,6 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from fastnn import formulas
+from fastnn.activations import ACTIVATIONS as ACTIVATION_TABLE
 from fastnn.errors import InvalidTypeError
 from fastnn.tracing import trace_activation, trace_loss
 
@@ -231,6 +232,8 @@ def test_derivatives_at_kinks():
     assert slope_at(lambda z: np.clip(z, 0, 1), -1.0, 0.0, 0.5, 1.0, 2.0) == [0, 1, 1, 1, 0]
     assert slope_at(lambda z: np.where(z > 0, np.sqrt(z), 0), -1.0, 0.0, 4.0) == [0, 0, 0.25]
     assert slope_at(lambda z: np.where(z != 0, np.sin(z) / z, 1), 0.0) == [0]
+    assert slope_at(lambda z: np.heaviside(z, 0.5), -1.0, 0.0, 1.0, np.nan) == [0, 0, 0, 0]
+    assert slope_at(lambda z: 0.0**z, 2.0) == [0]  # although log(0) is -inf
 
 
 def test_special_values_follow_numpy():
@@ -276,6 +279,8 @@ def test_rewrites_keep_zeros_and_infinities():
         lambda z: z + 0,
         lambda z: 0 - z,
         lambda z: z - 0,
+        lambda z: z - (-0.0),
+        lambda z: -np.negative(z) / 1,
         lambda z: z * -1,
         lambda z: z * 0 + 1,
     ):
@@ -354,6 +359,10 @@ def branch(z):
 def assign(z):
     z[z < 0] = 0
     return z
+
+
+def traceable(activation):
+    return activation.elementwise and activation.alpha is None
 
 
 REFUSED = {
@@ -452,6 +461,16 @@ def test_compiled_functions_are_traced_by_their_text():
     import numba
 
     assert trace_activation(numba.njit(lambda z: z * 2)).source == trace_activation(lambda z: z * 2).source
+
+
+@pytest.mark.parametrize("name", [name for name in ACTIVATION_TABLE if traceable(ACTIVATION_TABLE[name])])
+def test_own_activations_have_the_derivative_that_tracing_finds(name):
+    activation = ACTIVATION_TABLE[name]
+    traced = trace_activation(activation.forward)
+    z = np.array([-3.1, -0.7, 0.4, 1.9, 2.6])
+    a = traced.forward(z)
+    same_bits(a, activation.forward(z))
+    np.testing.assert_allclose(traced.derivative(z, a), activation.derivative(z, a), rtol=1e-13, atol=1e-15)
 
 
 def test_formulas_can_be_called():

@@ -28,7 +28,7 @@ NAMES: dict[str, Any] = {
     "sqrt": primitives.sqrt,
     "inf": float("inf"),
     "nan": float("nan"),
-    **{name: getattr(formulas, name) for name in FORMULAS if hasattr(formulas, name)},
+    **{name: getattr(formulas, name) for name in FORMULAS},
 }
 """What the text may refer to, besides the builtin ``abs``."""
 

@@ -136,6 +136,16 @@ class Tracer:
     def __abs__(self) -> Tracer:
         return Tracer(self.graph, self.graph.absolute(self.node))
 
+    def __getitem__(self, key: Any) -> Tracer:
+        if not (
+            isinstance(key, tuple) and len(key) == 0
+        ):  # z[()] makes NumPy's scalar of an array without axes
+            raise InvalidTypeError(
+                f"indexing met in a function that fastnn traces; {_ELEMENTWISE}; "
+                "to pick by condition write np.where"
+            )
+        return self
+
     def astype(self, dtype: Any, **_: Any) -> Tracer:
         """Return a condition as 1 and 0; a number stays in the dtype of the argument."""
         kind = "f" if dtype is self.dtype else np.dtype(dtype).kind
@@ -200,7 +210,6 @@ class Tracer:
     __int__ = __index__ = __trunc__ = _refuse("int() or use as an index", _ELEMENTWISE)
     __floor__ = __ceil__ = __round__ = _refuse("rounding", "it has no useful derivative and is not supported")
     __iter__ = __len__ = __reversed__ = _refuse("iteration or len()", _ELEMENTWISE)
-    __getitem__ = _refuse("indexing", f"{_ELEMENTWISE}; to pick by condition write np.where")
     __setitem__ = _refuse("assignment to elements", "write z = np.where(condition, new, z)")
     __contains__ = _refuse("'in'", _ELEMENTWISE)
     __array__ = _refuse(
