@@ -69,8 +69,9 @@ class Executor(Protocol):
             Position of the first sample in the order.
         scalars : ndarray (steps, K), optional
             The optimizer's scalars for each step, in the network's dtype (``train`` only).
-        out : ndarray (N, M), optional
-            Receives the predictions by position in the order, in the network's dtype, contiguous rows.
+        out : ndarray (>= samples of these steps, M), optional
+            Receives the predictions, row 0 for the sample at position ``first``, in the network's dtype, rows
+            contiguous. Steps that run past the end of the order cannot be given one.
 
         Returns
         -------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fastnn.backends.numba_backend import random
 from fastnn.backends.numba_backend.executor import NumbaExecutor as executor
 
-__all__ = ["executor"]
+__all__ = ["executor", "random"]

@@ -110,7 +110,7 @@ class NumbaExecutor:
         workers = 1 if _forked else numba.get_num_threads()
         with self._lock:
             lowered = self._lowered(program, data, min(batch, data.samples), workers, out is not None)
-            context = self._context(data, out)
+            context = self._context(data, out, first)
             at = 0 if scalars is None else scalars.ctypes.data
             between = 0 if scalars is None else scalars.strides[0]
             scratch = aligned_empty(_layout.SCRATCH_BYTES * workers, np.uint8)
@@ -125,7 +125,7 @@ class NumbaExecutor:
                 walker.run_steps(*arguments)
         return losses
 
-    def _context(self, data: Data, out: Array | None) -> Array:
+    def _context(self, data: Data, out: Array | None, first: int) -> Array:
         context = np.zeros(_layout.CONTEXT_SIZE, np.int64)
         context[_layout.X] = data.x.ctypes.data
         context[_layout.X_ROW], context[_layout.X_COLUMN] = data.x.strides
@@ -138,7 +138,9 @@ class NumbaExecutor:
         if data.weight is not None:
             context[_layout.WEIGHT] = data.weight.ctypes.data
         if out is not None:
-            context[_layout.OUT], context[_layout.OUT_ROW] = out.ctypes.data, out.strides[0] // out.itemsize
+            # predictions are written by position in the order; row 0 of out is position first
+            context[_layout.OUT] = out.ctypes.data - first * out.strides[0]
+            context[_layout.OUT_ROW] = out.strides[0] // out.itemsize
         return context
 
     def _lowered(self, program: str, data: Data, batch: int, workers: int, predictions: bool) -> _Program:

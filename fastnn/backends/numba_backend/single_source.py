@@ -1,8 +1,9 @@
 """Lets compiled code call the formulas: the text that NumPy runs on arrays, compiled on scalars.
 
-Each primitive gets a twin of one machine instruction; each formula is its own implementation. Everything is inlined
-into its caller, so that loops over formulas vectorise, and divides by IEEE-754 rules: a check for a zero divisor
-would be a branch. ``share`` does the same for any further straight-line function (an activation, a loss, an update).
+Each primitive gets a twin of one machine instruction; each formula is its own implementation. Everything is
+inlined into its caller, so that loops over formulas vectorise, and divides by IEEE-754 rules: a check for a
+zero divisor would be a branch. ``share`` does the same for any further straight-line function (an
+activation, a loss, an optimizer's update).
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ def share(function: F) -> F:
     Parameters
     ----------
     function : callable
-        Assignments and one return over formulas, primitives and other shared functions. Sharing twice is fine.
+        Assignments and one return over formulas, primitives and other shared functions. Sharing twice is
+        sharing once.
     """
     if function not in _shared:
         _shared.add(function)
@@ -59,7 +61,7 @@ def share_module(module: ModuleType) -> None:
 
 
 def _bitcast(typing_context: Any, value: Any, result: Any, llvm_type: ir.Type, width: int) -> Any:
-    """Return signature and code of an intrinsic that cuts or widens an integer to ``width`` and reinterprets it."""
+    """Return signature and code of an intrinsic: cut or widen an integer to ``width`` bits, reinterpret."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         (x,) = args
@@ -72,27 +74,27 @@ def _bitcast(typing_context: Any, value: Any, result: Any, llvm_type: ir.Type, w
     return result(value), code
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def _bits32(typing_context: Any, x: Any) -> Any:
     return _bitcast(typing_context, x, types.int32, ir.IntType(32), 32)
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def _bits64(typing_context: Any, x: Any) -> Any:
     return _bitcast(typing_context, x, types.int64, ir.IntType(64), 64)
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def _float32_from_bits(typing_context: Any, i: Any) -> Any:
     return _bitcast(typing_context, i, types.float32, ir.FloatType(), 32)
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def _float64_from_bits(typing_context: Any, i: Any) -> Any:
     return _bitcast(typing_context, i, types.float64, ir.DoubleType(), 64)
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def _select(typing_context: Any, condition: Any, a: Any, b: Any) -> Any:
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.select(*args)
@@ -179,5 +181,14 @@ def _share_generic(function: Callable[..., Any], float32: Any, float64: Any) -> 
 
 for _formula in FORMULAS.values():
     _share_generic(_formula.function, _formula.float32, _formula.float64)
-for _module in (exponential, logarithm, hyperbolic, logistic, soft_rectifier, error_function, trigonometric, power):
+for _module in (
+    exponential,
+    logarithm,
+    hyperbolic,
+    logistic,
+    soft_rectifier,
+    error_function,
+    trigonometric,
+    power,
+):
     share_module(_module)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fastnn.backends.numpy_backend import random
 from fastnn.backends.numpy_backend.executor import NumpyExecutor as executor
 
-__all__ = ["executor"]
+__all__ = ["executor", "random"]

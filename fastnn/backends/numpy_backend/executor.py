@@ -94,21 +94,23 @@ class NumpyExecutor:
             out: Array | None = None) -> Array:  # fmt: skip
         """Run ``steps`` steps of a program; see ``fastnn.plan.executor.Executor``."""
         losses = np.zeros((steps, 2))
+        start = first
         with np.errstate(all="ignore"):
             for step in range(steps):
                 n = min(batch, data.samples - first)
-                self._step(program, data, first, n, None if scalars is None else scalars[step], out, losses[step])
+                self._step(program, data, first, n, None if scalars is None else scalars[step], out, first - start,
+                           losses[step])  # fmt: skip
                 first = first + n if first + n < data.samples else 0
         return losses
 
     def _step(self, program: str, data: Data, first: int, n: int, scalars: Array | None, out: Array | None,
-              losses: Array) -> None:  # fmt: skip
+              out_row: int, losses: Array) -> None:  # fmt: skip
         plan = self.plan
         rows = slice(first, first + n) if data.order is None else data.order[first : first + n]
         values = {plan.inputs.index: np.ascontiguousarray(data.x[rows].T, self.dtype)}
         self._walk(plan.forward, values)
         if out is not None:
-            out[first : first + n] = values[plan.outputs.index].T
+            out[out_row : out_row + n] = values[plan.outputs.index].T
         if program == "predict":
             return
         assert plan.targets is not None and plan.weights is not None and plan.terms is not None

@@ -1,0 +1,13 @@
+"""Layers: one file each. A layer holds settings; arrays belong to the model, ops to the plan it is built into.
+
+To add a layer: subclass ``Layer``, emit ops in ``build``, register the class. Names, arguments and defaults are Keras';
+weights are stored as (units, inputs), as in the tutorial.
+"""
+
+from __future__ import annotations
+
+from fastnn.layers.activation import Activation
+from fastnn.layers.base import LAYERS, Layer
+from fastnn.layers.dense import Dense
+
+__all__ = ["LAYERS", "Activation", "Dense", "Layer"]

@@ -1,0 +1,478 @@
+"""A stack of layers in the words of Keras; rows are samples.
+
+The model owns its settings and its flat vectors (weights, optimizer state). What it computes is a plan run by the
+chosen backend; with the same seed, data and settings every bit of the outcome is the same on either.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from fastnn import losses, metrics, optimizers
+from fastnn.backends import Backend, backend_name, get_backend
+from fastnn.errors import InvalidTypeError, InvalidValueError, NotBuiltError
+from fastnn.layers import LAYERS, Layer
+from fastnn.layers.base import feature_count
+from fastnn.losses import Loss
+from fastnn.metrics import Metric
+from fastnn.models.summary import summary_table
+from fastnn.models.weights import initial_vector, keras_arrays, load_keras_arrays, named_views
+from fastnn.optimizers import Optimizer
+from fastnn.plan import Plan, PlanBuilder
+from fastnn.plan.data import Data
+from fastnn.plan.executor import Executor, State
+from fastnn.random.counter import checked_integer
+from fastnn.tracing import trace_loss
+from fastnn.training.history import History
+from fastnn.training.loop import Counter, Evaluation, Training, evaluate, train
+from fastnn.validation import (
+    check_samples,
+    check_targets,
+    check_weights,
+    class_weights,
+    positive_whole,
+)
+
+Array = np.ndarray[Any, Any]
+
+
+def resolve_loss(loss: Any) -> Loss:
+    """Return the loss that a name, a ``Loss`` or a plain function of ``(y_true, y_pred)`` stands for.
+
+    A function is traced into a formula that both backends run, and differentiated (see ``fastnn.tracing``).
+    """
+    if callable(loss) and not isinstance(loss, Loss | type) or isinstance(loss, tuple):
+        traced = trace_loss(loss)
+        function = loss[0] if isinstance(loss, tuple) else loss
+        name = getattr(function, "__name__", type(function).__name__)
+        return Loss(name, traced.value, traced.derivative, mean=traced.mean)
+    if isinstance(loss, type):
+        loss = loss()
+    return losses.get(loss)
+
+
+class Sequential:
+    """A feed-forward stack of layers.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+    dtype : "float32" or "float64"
+        What everything is computed in.
+    seed : int
+        Of the initial weights and, unless ``fit`` is given another, the shuffles.
+    backend : str or module, optional
+        ``"numba"`` or ``"numpy"``; by default the one in force when the model is first used.
+    name : str
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> model = Sequential([Dense(4, activation="tanh"), Dense(1)], dtype="float64", backend="numpy")
+    >>> model.compile("sgd", "mse")
+    >>> model.fit(np.eye(3), [0.0, 1.0, 0.0], epochs=2, verbose=0).history["loss"][0] > 0
+    True
+    """
+
+    def __init__(self, layers: Sequence[Layer] = (), *, dtype: Any = "float32", seed: int = 0,
+                 backend: Backend | str | None = None, name: str = "sequential") -> None:  # fmt: skip
+        self.name = name
+        self.dtype = _float_dtype(dtype)
+        self.seed = checked_integer("seed", seed, 2**64 - 1)
+        self.layers: list[Layer] = []
+        self.history = History()
+        self._backend = None if backend is None else get_backend(backend)
+        self._lock = threading.RLock()
+        self._plan: Plan | None = None
+        self._training_plan: Plan | None = None
+        self._vector: Array | None = None
+        self._gradient: Array | None = None
+        self._slots: Array | None = None
+        self._executors: dict[tuple[str, bool], Executor] = {}
+        self._counter = Counter()
+        self.optimizer: Optimizer | None = None
+        self.loss: Loss | None = None
+        self._metric_requests: list[Any] = []
+        for layer in layers:
+            self.add(layer)
+
+    # --- building -------------------------------------------------------------------------------------------------
+
+    def add(self, layer: Layer) -> None:
+        """Append a layer, before the model is built."""
+        if not isinstance(layer, Layer):
+            raise InvalidTypeError(f"a model takes layers ({', '.join(LAYERS)}), got {layer!r}")
+        if self._plan is not None:
+            raise InvalidValueError("the model is built already; layers are added before its first use")
+        self.layers.append(layer)
+
+    def build(self, input_shape: Any = None, *, dtype: Any = None) -> None:
+        """Fix the number of features and draw the initial weights.
+
+        Called by the first ``fit``; call it earlier to see or set weights before.
+
+        Parameters
+        ----------
+        input_shape : int or tuple
+            ``D``, ``(D,)`` or ``(None, D)``.
+        dtype : "float32" or "float64", optional
+            Replaces the model's.
+        """
+        if isinstance(input_shape, tuple | list) and len(input_shape) == 2 and input_shape[0] is None:
+            input_shape = input_shape[1:]
+        features = feature_count(input_shape)
+        stated = self.layers[0].input_features if self.layers else None
+        features = features if features is not None else stated
+        if not self.layers:
+            raise InvalidValueError("the model has no layers")
+        if features is None:
+            raise InvalidValueError("build needs the number of features: build((None, D)), or input_shape= in a layer")
+        if stated is not None and features != stated:
+            raise InvalidValueError(f"the first layer states {stated} features, got {features}")
+        if dtype is not None:
+            self.dtype = _float_dtype(dtype)
+        plan = self._make_plan(features, None)
+        self._plan = plan
+        self._training_plan = None
+        self._vector = initial_vector(plan, self.dtype, self.seed, self.backend.random)
+        self._reset_training()
+
+    def _make_plan(self, features: int, loss: Loss | None) -> Plan:
+        builder = PlanBuilder(features)
+        x = builder.inputs
+        for number, layer in enumerate(self.layers):
+            builder.layer = number
+            x = layer.build(builder, x)
+        return builder.finish(x, loss)
+
+    def _reset_training(self) -> None:
+        """Forget optimizer state and whatever was lowered for an earlier loss or vector."""
+        self._executors.clear()
+        self._training_plan = None
+        self._slots = None
+        self._gradient = None
+        self._counter = Counter()
+
+    def compile(self, optimizer: Any = "sgd", loss: Any = None, metrics: Sequence[Any] | None = None, *,
+                backend: Backend | str | None = None) -> None:  # fmt: skip
+        """Choose how the model is trained.
+
+        Parameters
+        ----------
+        optimizer : str or Optimizer
+            Its state starts anew.
+        loss : str, Loss or callable
+            A plain function of ``(y_true, y_pred)`` is traced and differentiated.
+        metrics : sequence of str, Metric or callable, optional
+        backend : str or module, optional
+            Replaces the model's.
+        """
+        chosen = optimizers.get(optimizer)
+        if loss is None:
+            raise InvalidValueError(f"compile needs a loss, one of {', '.join(losses.LOSSES)}, a Loss or a function")
+        wanted = resolve_loss(loss)
+        requests = list(metrics or [])
+        if isinstance(metrics, str):
+            raise InvalidTypeError(f"metrics must be a list, got {metrics!r}; did you mean [{metrics!r}]?")
+        for request in requests:
+            _metrics([request], wanted, 2)
+        if backend is not None:
+            self._backend = get_backend(backend)
+        self.optimizer, self.loss, self._metric_requests = chosen, wanted, requests
+        self._reset_training()
+
+    @property
+    def backend(self) -> Backend:
+        """The backend module that computes; fixed when first asked for."""
+        if self._backend is None:
+            self._backend = get_backend()
+        return self._backend
+
+    @property
+    def built(self) -> bool:
+        """Whether the model has weights."""
+        return self._plan is not None
+
+    def _built_plan(self) -> Plan:
+        if self._plan is None:
+            if self.layers and self.layers[0].input_features is not None:
+                self.build()
+            else:
+                raise NotBuiltError("the model has no weights yet: call fit, or build((None, features))")
+        assert self._plan is not None
+        return self._plan
+
+    def _compiled(self) -> tuple[Optimizer, Loss]:
+        if self.optimizer is None or self.loss is None:
+            raise NotBuiltError("the model is not compiled: call compile(optimizer, loss)")
+        return self.optimizer, self.loss
+
+    def _executor(self, learning: bool) -> Executor:
+        """Return what runs the programs: of the whole plan when ``learning``, else of the forward plan."""
+        plan, key = self._built_plan(), (backend_name(self.backend), learning)
+        if key not in self._executors:
+            assert self._vector is not None
+            if learning:
+                optimizer, loss = self._compiled()
+                if self._training_plan is None:
+                    self._training_plan = self._make_plan(plan.inputs.rows, loss)
+                plan = self._training_plan
+                if self._slots is None:
+                    starts = np.array(optimizer.rule.slots, self.dtype).reshape(-1, 1)
+                    self._slots = np.repeat(starts, plan.size, axis=1)
+                    self._gradient = np.zeros(plan.size, self.dtype)
+                state = State(self._vector, self._gradient, self._slots)
+                self._executors[key] = self.backend.executor(plan, self.dtype, state, optimizer)
+            else:
+                self._executors[key] = self.backend.executor(plan, self.dtype, State(self._vector))
+        return self._executors[key]
+
+    # --- weights --------------------------------------------------------------------------------------------------
+
+    @property
+    def parameters(self) -> Array:
+        """All weights as one flat vector (P,): a view, so writing into it changes the model."""
+        self._built_plan()
+        assert self._vector is not None
+        return self._vector
+
+    @property
+    def weights(self) -> dict[str, Array]:
+        """Views of the weights by name: ``{"W1": (units, inputs), "b1": (units,), ...}``."""
+        return named_views(self._built_plan(), self.parameters)
+
+    def get_weights(self) -> list[Array]:
+        """Return copies of the weights in Keras' layout: kernel (inputs, units), bias (units,), layer by layer."""
+        return keras_arrays(self._built_plan(), self.parameters)
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Set the weights from arrays in the layout of ``get_weights``; all are checked before one is written."""
+        load_keras_arrays(self._built_plan(), self.parameters, weights)
+
+    def summary(self, print_fn: Callable[[str], Any] | None = print) -> str:
+        """Print, and return, a table of layers, output shapes and parameter counts."""
+        table = summary_table(self.name, self.layers, self._built_plan())
+        if print_fn is not None:
+            print_fn(table)
+        return table
+
+    # --- data -----------------------------------------------------------------------------------------------------
+
+    def _check_data(self, x: Any, y: Any, sample_weight: Any, class_weight: Mapping[int, float] | None,
+                    allow_nonfinite: bool, prefix: str = "") -> Evaluation:  # fmt: skip
+        optimizer, loss = self._compiled()
+        features = self._plan.inputs.rows if self._plan is not None else (
+            self.layers[0].input_features if self.layers else None
+        )  # fmt: skip
+        samples = check_samples(prefix + "x", x, features, self.dtype, allow_nonfinite=allow_nonfinite)
+        if self._plan is None:
+            outputs = self._make_plan(samples.shape[1], None).outputs.rows
+        else:
+            outputs = self._plan.outputs.rows
+        targets = check_targets(prefix + "y", y, len(samples), outputs, loss, self.dtype,
+                                allow_nonfinite=allow_nonfinite)  # fmt: skip
+        weight = check_weights(prefix + "sample_weight", sample_weight, len(samples), self.dtype)
+        weight = class_weights(class_weight, targets, outputs, weight, self.dtype)
+        return Evaluation(Data(samples, targets, weight), targets, weight)
+
+    def _metrics(self) -> list[Metric]:
+        assert self.loss is not None
+        return _metrics(self._metric_requests, self.loss, self._built_plan().outputs.rows)
+
+    # --- training -------------------------------------------------------------------------------------------------
+
+    def fit(self, x: Any, y: Any, batch_size: int = 32, epochs: int = 1, verbose: int | str = "auto", *,
+            validation_split: float = 0.0, validation_data: Any = None, shuffle: bool = True,
+            class_weight: Mapping[int, float] | None = None, sample_weight: Any = None, seed: int | None = None,
+            allow_nonfinite: bool = False) -> History:  # fmt: skip
+        """Train.
+
+        Parameters
+        ----------
+        x : array_like (N, D)
+            Samples: float32 or float64 of any strides are read where they lie, other numbers are converted.
+        y : array_like (N, M) or (N,)
+            Targets; integer labels (N,) for a sparse loss.
+        batch_size, epochs : int
+        verbose : "auto", 0, 1 or 2
+            Nothing, a bar an epoch, a line an epoch; "auto" is a bar on a terminal or in a notebook.
+        validation_split : float
+            Share of the data, taken from its end before any shuffling, that is evaluated after each epoch instead
+            of trained on.
+        validation_data : tuple, optional
+            ``(x, y)`` or ``(x, y, sample_weight)``.
+        shuffle : bool
+            Take the samples in a new order each epoch; the order depends on the seed and the epoch's number only.
+        class_weight : mapping, optional
+            Class number to the weight of its samples.
+        sample_weight : array_like (N,), optional
+            Multiplies each sample's loss; the mean is still over the number of samples.
+        seed : int, optional
+            Of the shuffles; the model's by default.
+        allow_nonfinite : bool
+            Accept NaN and infinity in the data.
+
+        Returns
+        -------
+        History
+            Also kept as ``model.history``. Ctrl-C leaves the model at the last whole step and ``model.history`` with
+            the whole epochs so far.
+
+        Raises
+        ------
+        InvalidValueError, InvalidTypeError
+            Before any work; the model is unchanged.
+        NotBuiltError
+            If the model is not compiled.
+        """
+        optimizer, loss = self._compiled()
+        batch = positive_whole("batch_size", batch_size)
+        count = positive_whole("epochs", epochs, zero=True)
+        order_seed = self.seed if seed is None else checked_integer("seed", seed, 2**64 - 1)
+        everything = self._check_data(x, y, sample_weight, class_weight, allow_nonfinite)
+        training, validation = self._split(everything, validation_split, validation_data, allow_nonfinite)
+        history = History(epochs=count, batch_size=batch, samples=training.data.samples)
+        with self._lock:
+            if self._plan is None:
+                self.build(everything.data.x.shape[1])
+            executor = self._executor(learning=True)
+            task = Training(executor, optimizer, training.data, training.y, min(batch, training.data.samples), count,
+                            bool(shuffle), order_seed, self.backend.random, self._metrics(), validation,
+                            verbose)  # fmt: skip
+            self.history = history
+            train(task, self._counter, history)
+        return history
+
+    def _split(self, everything: Evaluation, share: float, given: Any,
+               allow_nonfinite: bool) -> tuple[Evaluation, Evaluation | None]:  # fmt: skip
+        """Return training and validation data."""
+        if given is not None:
+            if not isinstance(given, tuple | list) or len(given) not in (2, 3):
+                raise InvalidTypeError(
+                    f"validation_data must be (x, y) or (x, y, sample_weight), got {type(given).__name__}"
+                )
+            weight = given[2] if len(given) == 3 else None
+            found = self._check_data(given[0], given[1], weight, None, allow_nonfinite, "validation ")
+            if found.data.x.shape[1] != everything.data.x.shape[1]:
+                raise InvalidValueError(
+                    f"validation x must have {everything.data.x.shape[1]} features, got shape {found.data.x.shape}"
+                )
+            return everything, found
+        if not isinstance(share, int | float) or not 0 <= share < 1:
+            raise InvalidValueError(f"validation_split must be in [0, 1), got {share!r}")
+        samples = everything.data.samples
+        kept = samples - int(samples * share)
+        if kept == samples:
+            return everything, None
+        if kept == 0:
+            raise InvalidValueError(f"validation_split={share} of {samples} samples leaves none to train on")
+
+        def part(rows: slice) -> Evaluation:
+            weight = None if everything.weight is None else everything.weight[rows]
+            return Evaluation(Data(everything.data.x[rows], everything.y[rows], weight), everything.y[rows], weight)
+
+        return part(slice(0, kept)), part(slice(kept, samples))
+
+    def train_on_batch(self, x: Any, y: Any, sample_weight: Any = None,
+                       class_weight: Mapping[int, float] | None = None, *,
+                       allow_nonfinite: bool = False) -> float:  # fmt: skip
+        """Make one step on the given samples and return the loss before it."""
+        self._compiled()
+        what = self._check_data(x, y, sample_weight, class_weight, allow_nonfinite)
+        with self._lock:
+            if self._plan is None:
+                self.build(what.data.x.shape[1])
+            executor = self._executor(learning=True)
+            optimizer, _ = self._compiled()
+            number = np.array([self._counter.step + 1])
+            scalars = optimizer.scalars(number, optimizer.learning_rates(number))
+            samples = what.data.samples
+            found = executor.run("train", what.data, samples, 1, 0, np.ascontiguousarray(scalars, self.dtype))
+            self._counter.step += 1
+        return float(found[0, 0]) / samples + float(found[0, 1])
+
+    def gradients(self, x: Any, y: Any, sample_weight: Any = None, *,
+                  allow_nonfinite: bool = False) -> dict[str, Array]:  # fmt: skip
+        """Return the gradient of the mean loss on the given samples, penalties included.
+
+        Returns
+        -------
+        dict of ndarray
+            ``{"W1": (units, inputs), "b1": (units,), ...}``.
+        """
+        self._compiled()
+        what = self._check_data(x, y, sample_weight, None, allow_nonfinite)
+        with self._lock:
+            if self._plan is None:
+                self.build(what.data.x.shape[1])
+            self._executor(learning=True).run("gradients", what.data, what.data.samples)
+            assert self._gradient is not None
+            return named_views(self._built_plan(), self._gradient.copy())
+
+    # --- use ------------------------------------------------------------------------------------------------------
+
+    def evaluate(self, x: Any, y: Any, batch_size: int | None = None, verbose: int | str = 0, *,
+                 sample_weight: Any = None, return_dict: bool = False,
+                 allow_nonfinite: bool = False) -> float | list[float] | dict[str, float]:  # fmt: skip
+        """Return the loss, and the metrics if there are any: ``[loss, metric, ...]`` or, with ``return_dict``, by name.
+
+        ``batch_size`` is accepted for Keras' sake; the result does not depend on it.
+        """
+        self._compiled()
+        what = self._check_data(x, y, sample_weight, None, allow_nonfinite)
+        with self._lock:
+            if self._plan is None:
+                self.build(what.data.x.shape[1])
+            values = evaluate(self._executor(learning=True), what, self._metrics())
+        if verbose in (1, 2):
+            print(" - ".join(f"{name}: {value:.4f}" for name, value in values.items()))
+        if return_dict:
+            return values
+        return values["loss"] if len(values) == 1 else list(values.values())
+
+    def predict(self, x: Any, batch_size: int | None = None, verbose: int | str = 0, *,
+                allow_nonfinite: bool = False) -> Array:  # fmt: skip
+        """Return the outputs (N, M) in the model's dtype.
+
+        ``predict(x)[i]`` has the bits of ``predict(x[i:i+1])[0]``. ``batch_size`` is accepted for Keras' sake; the result
+        does not depend on it.
+        """
+        plan = self._built_plan()
+        samples = check_samples("x", x, plan.inputs.rows, self.dtype, allow_empty=True, allow_nonfinite=allow_nonfinite)
+        out = np.empty((len(samples), plan.outputs.rows), self.dtype)
+        if len(samples):
+            with self._lock:
+                self._executor(learning=False).run("predict", Data(samples), len(samples), out=out)
+        return out
+
+    def predict_classes(self, x: Any, *, allow_nonfinite: bool = False) -> Array:
+        """Return each sample's class (N,): the first greatest output or, with one output, whether it passes a half."""
+        out = self.predict(x, allow_nonfinite=allow_nonfinite)
+        if out.shape[1] > 1:
+            return out.argmax(axis=1)
+        threshold = 0.0 if self.loss is not None and (self.loss.from_logits or self.loss.name == "hinge") else 0.5
+        return (out[:, 0] > threshold).astype(np.int64)
+
+    def __repr__(self) -> str:
+        return f"<Sequential {self.name!r}: {len(self.layers)} layers, {self.dtype}>"
+
+
+def _metrics(requests: Sequence[Any], loss: Loss, outputs: int) -> list[Metric]:
+    return [metrics.resolve(request, loss, outputs) for request in requests]
+
+
+def _float_dtype(dtype: Any) -> np.dtype[Any]:
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        found = None
+    if found not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise InvalidValueError(f"dtype must be float32 or float64, got {dtype!r}")
+    return found
+
+
+__all__ = ["Sequential", "resolve_loss"]

@@ -1,0 +1,63 @@
+"""The parameters of a model: one flat vector, seen by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastnn.errors import InvalidValueError
+from fastnn.plan.plan import Plan
+from fastnn.validation import as_numbers, check_finite
+
+Array = np.ndarray[Any, Any]
+
+
+def initial_vector(plan: Plan, dtype: np.dtype[Any], seed: int, random: Any) -> Array:
+    """Return a new parameter vector, each parameter drawn by its initializer from a stream of its own.
+
+    Parameters
+    ----------
+    plan : Plan
+    dtype : numpy dtype
+    seed : int
+    random : module
+        The backend's random functions; both give the same bits.
+    """
+    vector = np.empty(plan.size, dtype)
+    for number, p in enumerate(plan.parameters):
+        drawn = p.initializer(p.shape, p.fan_in, p.fan_out, dtype, seed, number, random=random)
+        vector[p.offset : p.offset + p.size] = drawn.reshape(-1)
+    return vector
+
+
+def named_views(plan: Plan, vector: Array) -> dict[str, Array]:
+    """Return views of a vector by parameter name: ``{"W1": (units, inputs), "b1": (units,), ...}``."""
+    return {p.name: vector[p.offset : p.offset + p.size].reshape(p.shape) for p in plan.parameters}
+
+
+def keras_arrays(plan: Plan, vector: Array) -> list[Array]:
+    """Return copies in Keras' order and layout: kernels (inputs, units), biases (units,)."""
+    return [np.ascontiguousarray(view.T) for view in named_views(plan, vector).values()]
+
+
+def load_keras_arrays(plan: Plan, vector: Array, arrays: Sequence[Any]) -> None:
+    """Write arrays in Keras' layout into a vector; all are checked first.
+
+    Raises
+    ------
+    InvalidValueError
+        If their number or a shape is wrong, or one holds NaN or infinity.
+    """
+    if len(arrays) != len(plan.parameters):
+        raise InvalidValueError(f"the model has {len(plan.parameters)} weight arrays, got {len(arrays)}")
+    checked = []
+    for p, given in zip(plan.parameters, arrays, strict=True):
+        array = as_numbers(p.name, given, vector.dtype)
+        if array.shape != p.shape[::-1]:
+            raise InvalidValueError(f"{p.name} must have shape {p.shape[::-1]}, got {array.shape}")
+        check_finite(p.name, np.atleast_1d(array))
+        checked.append(array.T)
+    for p, array in zip(plan.parameters, checked, strict=True):
+        vector[p.offset : p.offset + p.size] = array.reshape(-1)

@@ -1,0 +1,34 @@
+"""What a training leaves behind: losses and metrics by epoch, as in Keras."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class History:
+    """Losses and metrics of each epoch.
+
+    Attributes
+    ----------
+    history : dict of list of float
+        ``"loss"``, each metric's name, and the same with ``"val_"`` in front for the validation data.
+    epoch : list of int
+        Numbers of the epochs, from 0.
+    params : dict
+        ``epochs``, ``batch_size``, ``samples``.
+    """
+
+    def __init__(self, **params: Any) -> None:
+        self.history: dict[str, list[float]] = {}
+        self.epoch: list[int] = []
+        self.params = params
+
+    def append(self, epoch: int, values: dict[str, float]) -> None:
+        """Add an epoch."""
+        self.epoch.append(epoch)
+        for name, value in values.items():
+            self.history.setdefault(name, []).append(value)
+
+    def __repr__(self) -> str:
+        last = ", ".join(f"{name} {values[-1]:.4g}" for name, values in self.history.items())
+        return f"<History of {len(self.epoch)} epochs: {last}>"

@@ -1,0 +1,203 @@
+"""The loop over epochs and steps.
+
+Steps run in compiled pieces of about ``PIECE_SECONDS``, so Python pays once for many steps, bars move and Ctrl-C works.
+How steps fall into pieces changes no bit: a step's arithmetic knows only its number and its samples. An epoch's loss is
+the steps' sums added in order in float64, plus each step's penalty times its samples, over the number of samples.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fastnn.contract import SAMPLE_BLOCK
+from fastnn.metrics import Metric
+from fastnn.optimizers import Optimizer
+from fastnn.plan.data import Data
+from fastnn.plan.executor import Executor
+from fastnn.training.history import History
+from fastnn.training.interrupt import Interrupt
+from fastnn.training.progress import Progress
+
+Array = np.ndarray[Any, Any]
+
+PIECE_SECONDS = 0.05
+_MOST_PREDICTIONS = 1 << 22
+"""Elements of predictions kept at once for metrics."""
+
+
+@dataclass
+class Evaluation:
+    """Data to evaluate on, checked.
+
+    Attributes
+    ----------
+    data : Data
+    y : ndarray
+        Targets as metrics see them.
+    weight : ndarray or None
+    """
+
+    data: Data
+    y: Array
+    weight: Array | None
+
+
+def _order_sum(start: float, terms: Array) -> float:
+    """Return ``start`` plus the terms, added in order in float64."""
+    return float(np.add.accumulate(np.concatenate(([start], terms)))[-1])
+
+
+def _pieces(samples: int, batch: int, most_samples: int, first_guess: int) -> Iterator[tuple[int, int, int]]:
+    """Yield (first step, steps, samples) of an epoch's pieces, each about ``PIECE_SECONDS`` long."""
+    steps = -(-samples // batch)
+    most = max(1, most_samples // batch)
+    done, size = 0, min(first_guess, most)
+    while done < steps:
+        size = max(1, min(size, most, steps - done))
+        start = time.perf_counter()
+        yield done, size, min(samples, (done + size) * batch) - done * batch
+        spent = max(time.perf_counter() - start, 1e-9)
+        done += size
+        # at most eightfold, so that one quick step does not lead to a long piece
+        size = max(1, int(min(size * PIECE_SECONDS / spent, size * 8)))
+
+
+def evaluate(executor: Executor, what: Evaluation, metrics: list[Metric]) -> dict[str, float]:
+    """Return the loss and the metrics of a model on data.
+
+    Parameters
+    ----------
+    executor : Executor
+    what : Evaluation
+    metrics : list of Metric
+        Reset first.
+    """
+    for metric in metrics:
+        metric.reset()
+    samples = what.data.samples
+    total, penalty = 0.0, 0.0
+    outputs = executor.plan.outputs.rows
+    for first, steps, count in _pieces(samples, SAMPLE_BLOCK, max(SAMPLE_BLOCK, _MOST_PREDICTIONS // outputs), 64):
+        start = first * SAMPLE_BLOCK
+        part = _rows(what.data, start, count)
+        out = np.empty((count, outputs), executor.dtype) if metrics else None
+        losses = executor.run("evaluate", part, SAMPLE_BLOCK, steps, 0, None, out)
+        total = _order_sum(total, losses[:, 0])
+        penalty = float(losses[0, 1])
+        for metric in metrics:
+            weight = None if what.weight is None else what.weight[start : start + count]
+            metric.update(what.y[start : start + count], out, weight)
+    return {"loss": total / samples + penalty} | {metric.name: metric.result() for metric in metrics}
+
+
+def _rows(data: Data, first: int, count: int) -> Data:
+    """Return consecutive rows of data that has no order."""
+    part = slice(first, first + count)
+    return Data(
+        data.x[part], None if data.y is None else data.y[part], None if data.weight is None else data.weight[part]
+    )
+
+
+@dataclass
+class Training:
+    """What one call of ``fit`` trains with.
+
+    Attributes
+    ----------
+    executor : Executor
+    optimizer : Optimizer
+    data : Data
+        Without order; the loop makes one for each epoch if ``shuffle``.
+    y : ndarray
+        Targets as metrics see them.
+    batch, epochs : int
+    shuffle : bool
+    seed : int
+    random : module
+        The backend's random functions.
+    metrics : list of Metric
+    validation : Evaluation or None
+    verbose : int or str
+    """
+
+    executor: Executor
+    optimizer: Optimizer
+    data: Data
+    y: Array
+    batch: int
+    epochs: int
+    shuffle: bool
+    seed: int
+    random: Any
+    metrics: list[Metric]
+    validation: Evaluation | None
+    verbose: int | str
+
+
+@dataclass
+class Counter:
+    """How far a model has been trained: whole steps and whole epochs, over all calls."""
+
+    step: int = 0
+    epoch: int = 0
+
+
+def train(task: Training, counter: Counter, history: History) -> None:
+    """Train; weights, ``counter`` and ``history`` are whole at every moment an exception can leave.
+
+    Parameters
+    ----------
+    task : Training
+    counter : Counter
+        Advanced with every piece of steps and every epoch.
+    history : History
+        An entry is added for every whole epoch.
+    """
+    progress = Progress(task.epochs, task.data.samples, task.verbose)
+    with Interrupt() as interrupt:
+        try:
+            for epoch in range(task.epochs):
+                progress.begin(epoch)
+                values = _epoch(task, counter, progress, interrupt)
+                if task.validation is not None:
+                    found = evaluate(task.executor, task.validation, task.metrics)
+                    values |= {f"val_{name}": value for name, value in found.items()}
+                history.append(counter.epoch, values)
+                counter.epoch += 1
+                progress.end(epoch, values)
+                interrupt.check()
+        finally:
+            progress.close()
+
+
+def _epoch(task: Training, counter: Counter, progress: Progress, interrupt: Interrupt) -> dict[str, float]:
+    samples = task.data.samples
+    order = task.random.permutation(task.seed, counter.epoch, samples) if task.shuffle else None
+    data = Data(task.data.x, task.data.y, task.data.weight, order)
+    for metric in task.metrics:
+        metric.reset()
+    outputs = task.executor.plan.outputs.rows
+    most = max(task.batch, _MOST_PREDICTIONS // outputs) if task.metrics else samples
+    total, done = 0.0, 0
+    for first, steps, count in _pieces(samples, task.batch, most, 1):
+        start = first * task.batch
+        numbers = np.arange(counter.step + 1, counter.step + steps + 1)
+        rates = task.optimizer.learning_rates(numbers)
+        scalars = np.ascontiguousarray(task.optimizer.scalars(numbers, rates), task.executor.dtype)
+        out = np.empty((count, outputs), task.executor.dtype) if task.metrics else None
+        losses = task.executor.run("train", data, task.batch, steps, start, scalars, out)
+        counter.step += steps
+        sizes = np.minimum(task.batch, samples - start - task.batch * np.arange(steps))
+        total = _order_sum(total, losses[:, 0] + losses[:, 1] * sizes)
+        rows = slice(start, start + count) if order is None else order[start : start + count]
+        for metric in task.metrics:
+            metric.update(task.y[rows], out, None if data.weight is None else data.weight[rows])
+        done += count
+        progress.advance(count, total / done)
+        interrupt.check()
+    return {"loss": total / samples} | {metric.name: metric.result() for metric in task.metrics}

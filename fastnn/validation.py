@@ -1,0 +1,219 @@
+"""Turns what users pass into arrays the engine can read, or says what is wrong before any work is done.
+
+Nothing is copied that need not be: float32, float64 and integer arrays of any strides go through as they are, and
+checks for NaN look at a few rows at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from fastnn.errors import InvalidTypeError, InvalidValueError
+from fastnn.losses import Loss
+
+Array = np.ndarray[Any, Any]
+
+_CHECKED_AT_ONCE = 1 << 20
+"""Elements looked at in one go when searching for NaN or infinity."""
+
+
+def as_numbers(name: str, value: Any, dtype: np.dtype[Any]) -> Array:
+    """Return ``value`` as an array of float32, float64 or integers; other numbers are converted to ``dtype``.
+
+    Raises
+    ------
+    InvalidTypeError
+        If it holds anything but real numbers.
+    """
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise InvalidTypeError(f"{name} must be an array of numbers: {error}") from None
+    if array.dtype == object or array.dtype.kind not in "buif":
+        raise InvalidTypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
+    native = array.dtype.newbyteorder("=")
+    if array.dtype.kind in "bf" and native not in (np.float32, np.float64):
+        return array.astype(dtype)
+    if array.dtype != native or not array.flags.aligned:
+        return array.astype(native)
+    return array
+
+
+def check_finite(name: str, array: Array) -> None:
+    """Raise an error that names the first NaN or infinity of ``array``."""
+    if array.dtype.kind != "f" or array.size == 0:
+        return
+    rows = max(1, _CHECKED_AT_ONCE // max(1, array[0].size))
+    for first in range(0, len(array), rows):
+        finite = np.isfinite(array[first : first + rows])
+        if not finite.all():
+            at = tuple(int(i) for i in np.argwhere(~finite)[0])
+            at = (at[0] + first, *at[1:])
+            where = f"row {at[0]}" + (f", column {at[1]}" if len(at) > 1 else "")
+            raise InvalidValueError(
+                f"{name} holds {array[at]} at {where}; pass allow_nonfinite=True to compute with it all the same"
+            )
+
+
+def check_samples(name: str, x: Any, features: int | None, dtype: np.dtype[Any], *, allow_empty: bool = False,
+                  allow_nonfinite: bool = False) -> Array:  # fmt: skip
+    """Return ``x`` as an array of shape (N, features).
+
+    Parameters
+    ----------
+    name : str
+        What the argument is called.
+    x : array_like (N, D)
+    features : int or None
+        The D wanted; None for any.
+    dtype : numpy dtype
+        The network's, for what has to be converted.
+    allow_empty, allow_nonfinite : bool
+
+    Raises
+    ------
+    InvalidTypeError, InvalidValueError
+    """
+    array = as_numbers(name, x, dtype)
+    if array.ndim != 2:
+        hint = "; a single sample is x[None, :], a single feature x[:, None]" if array.ndim == 1 else ""
+        raise InvalidValueError(f"{name} must have shape (samples, features), got {array.shape}{hint}")
+    if features is not None and array.shape[1] != features:
+        raise InvalidValueError(f"{name} must have {features} features, got shape {array.shape}")
+    if array.shape[1] == 0:
+        raise InvalidValueError(f"{name} must have at least one feature, got shape {array.shape}")
+    if not allow_empty and len(array) == 0:
+        raise InvalidValueError(f"{name} holds no samples: shape {array.shape}")
+    if not allow_nonfinite:
+        check_finite(name, array)
+    return array
+
+
+def check_targets(name: str, y: Any, samples: int, outputs: int, loss: Loss, dtype: np.dtype[Any], *,
+                  allow_nonfinite: bool = False) -> Array:  # fmt: skip
+    """Return targets the loss accepts: (N, outputs) numbers, or (N,) labels as int64.
+
+    Parameters
+    ----------
+    name : str
+    y : array_like
+    samples, outputs : int
+    loss : Loss
+    dtype : numpy dtype
+    allow_nonfinite : bool
+
+    Raises
+    ------
+    InvalidTypeError, InvalidValueError
+    """
+    array = as_numbers(name, y, dtype)
+    if array.ndim == 0 or len(array) != samples:
+        raise InvalidValueError(f"{name} must hold one row per sample: {samples} samples, got shape {array.shape}")
+    if loss.labels:
+        return _labels(name, array, outputs, loss)
+    if array.ndim == 1 and outputs == 1:
+        array = array[:, None]
+    if array.shape != (samples, outputs):
+        hint = ""
+        if array.ndim == 1 or array.shape[1:] == (1,):
+            hint = f"; for integer labels use the loss sparse_{loss.name}" if loss.name.startswith("categorical") else ""
+        raise InvalidValueError(f"{name} must have shape ({samples}, {outputs}), got {array.shape}{hint}")
+    if not allow_nonfinite:
+        check_finite(name, array)
+    if "crossentropy" in loss.name or loss.name == "kl_divergence":
+        with np.errstate(invalid="ignore"):
+            outside = (array < 0) | (array > 1)
+        if outside.any():
+            i, j = (int(k) for k in np.argwhere(outside)[0])
+            raise InvalidValueError(
+                f"{name} must be probabilities in [0, 1] for {loss.name}, got {array[i, j]} at row {i}, column {j}"
+            )
+    return array
+
+
+def _labels(name: str, array: Array, outputs: int, loss: Loss) -> Array:
+    """Return integer labels in [0, outputs) as a contiguous int64 vector."""
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != 1:
+        hint = ""
+        if array.ndim == 2 and array.shape[1] == outputs:
+            hint = f"; for one-hot rows use the loss {loss.name.removeprefix('sparse_')}"
+        raise InvalidValueError(f"{name} must hold one integer label per sample for {loss.name}, got shape {array.shape}{hint}")
+    with np.errstate(invalid="ignore"):
+        labels = array.astype(np.int64)
+    wrong = np.flatnonzero((labels != array) | (labels < 0) | (labels >= outputs))
+    if wrong.size:
+        row = int(wrong[0])
+        raise InvalidValueError(f"{name} must hold labels 0 to {outputs - 1}, got {array[row]} at row {row}")
+    return np.ascontiguousarray(labels)
+
+
+def check_weights(name: str, weight: Any, samples: int, dtype: np.dtype[Any]) -> Array | None:
+    """Return sample weights of shape (N,) in the network's dtype, contiguous; None stays None.
+
+    Raises
+    ------
+    InvalidTypeError, InvalidValueError
+        If the shape is another, or a weight is negative or not finite.
+    """
+    if weight is None:
+        return None
+    array = as_numbers(name, weight, dtype)
+    if array.shape != (samples,):
+        raise InvalidValueError(f"{name} must have shape ({samples},), got {array.shape}")
+    wrong = np.flatnonzero(~(np.isfinite(array) & (array >= 0)))
+    if wrong.size:
+        row = int(wrong[0])
+        raise InvalidValueError(f"{name} must hold finite numbers of at least 0, got {array[row]} at row {row}")
+    return np.ascontiguousarray(array, dtype)
+
+
+def class_weights(class_weight: Mapping[int, float] | None, y: Array, outputs: int, weight: Array | None,
+                  dtype: np.dtype[Any]) -> Array | None:  # fmt: skip
+    """Return sample weights multiplied by each sample's class weight.
+
+    Parameters
+    ----------
+    class_weight : mapping or None
+        Class number to its weight; classes left out weigh 1.
+    y : ndarray
+        Checked targets: labels, one-hot rows, or one column of 0 and 1.
+    outputs : int
+    weight : ndarray or None
+        Checked sample weights.
+    dtype : numpy dtype
+    """
+    if class_weight is None:
+        return weight
+    if not isinstance(class_weight, Mapping):
+        raise InvalidTypeError(f"class_weight must map class numbers to weights, got {class_weight!r}")
+    classes = max(outputs, 2)
+    table = np.ones(classes, dtype)
+    for label, value in class_weight.items():
+        if isinstance(label, bool) or not hasattr(label, "__index__") or not 0 <= label.__index__() < classes:
+            raise InvalidValueError(f"class_weight must be keyed by classes 0 to {classes - 1}, got {label!r}")
+        if not (np.isfinite(value) and value >= 0):
+            raise InvalidValueError(f"class_weight[{label}] must be finite and at least 0, got {value!r}")
+        table[label] = value
+    if y.ndim == 1:
+        labels = y
+    elif y.shape[1] == 1:
+        labels = (y[:, 0] > 0.5).astype(np.int64)
+    else:
+        labels = y.argmax(axis=1)
+    chosen = table[labels]
+    return chosen if weight is None else weight * chosen
+
+
+def positive_whole(name: str, value: Any, *, zero: bool = False) -> int:
+    """Return ``value`` as an int of at least 1 (or 0), or raise an error that names the argument."""
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise InvalidTypeError(f"{name} must be a whole number, got {value!r}")
+    number = int(value.__index__())
+    if number < (0 if zero else 1):
+        raise InvalidValueError(f"{name} must be at least {0 if zero else 1}, got {value!r}")
+    return number
