@@ -6,16 +6,15 @@ for the largest step seen, never in kernels.
 
 from __future__ import annotations
 
-import os
 import struct
 import threading
 from dataclasses import dataclass
 from typing import Any
 
-import numba
 import numpy as np
 
 from fastnn.backends.numba_backend import (
+    _launch,
     _layout,
     activation,
     data,
@@ -37,21 +36,6 @@ Array = np.ndarray[Any, Any]
 
 LAUNCH_PAYS = 1.5e6
 """Floating-point operations from which a region is worth a parallel launch (some 15 us of one core)."""
-
-_launch = threading.Lock()
-"""Held during a parallel launch: the workqueue layer aborts the process on concurrent ones."""
-
-_forked = False
-"""GNU OpenMP kills a forked child at its first launch, so a child stays on its own thread."""
-
-
-def _mark_forked() -> None:
-    global _forked
-    _forked = True
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_mark_forked)
 
 
 def _bits(value: float) -> int:
@@ -107,7 +91,7 @@ class NumbaExecutor:
         losses = np.zeros((steps, 2))
         if steps == 0 or data.samples == 0:
             return losses
-        workers = 1 if _forked else numba.get_num_threads()
+        workers = _launch.workers()
         with self._lock:
             lowered = self._lowered(program, data, min(batch, data.samples), workers, out is not None)
             context = self._context(data, out, first)
@@ -119,7 +103,7 @@ class NumbaExecutor:
                          scratch.ctypes.data)  # fmt: skip
             most = min(batch, data.samples)
             if workers > 1 and (lowered.regions[:, _layout.PARALLEL_FROM] <= most).any():
-                with _launch:
+                with _launch.LAUNCH:
                     walker.run_steps_parallel(*arguments, workers)
             else:
                 walker.run_steps(*arguments)
