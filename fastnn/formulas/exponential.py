@@ -1,11 +1,12 @@
 """exp and expm1: write x = n ln 2 + r with |r| <= ln(2)/2, so that exp(x) = 2**n exp(r).
 
-Adding and taking away 1.5 * 2**52 rounds to the nearest integer and leaves it in the low bits of the sum, from where
-a shift moves it into an exponent field: no conversion to an integer, which would be undefined for NaN and infinities.
-float64 subtracts n ln 2 in two parts [1, section 4.3]; float32 is evaluated in float64, where u = x / ln 2 is exact
-enough to take r = u - n and a polynomial for 2**r as it is. Polynomials are minimax (Remez), evaluated by Horner.
+Adding and taking away 1.5 * 2**52 rounds to the nearest integer and leaves it in the low bits of the sum,
+from where a shift moves it into an exponent field: no conversion to an integer, which would be undefined
+for NaN and infinities. float64 subtracts n ln 2 in two parts [1, chapter 6]; float32 is evaluated in
+float64, where u = x / ln 2 is exact enough to take r = u - n and a polynomial for 2**r as it is.
+Polynomials are minimax (Remez), by Horner's rule.
 
-[1] W. J. Cody and W. Waite, Software Manual for the Elementary Functions, Prentice-Hall, 1980, chapter 6.
+[1] W. J. Cody and W. Waite, Software Manual for the Elementary Functions, Prentice-Hall, 1980.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ ONE = np.float64(1.0)
 TWO = np.float64(2.0)
 EXPONENT_SHIFT = np.int64(52)
 
-# 1.5 * 2**52 plus the exponent bias: the low bits of x + ROUND_BIASED are the biased exponent of 2**round(x).
+# 1.5 * 2**52 plus the exponent bias: the low bits of x + ROUND_BIASED are the biased exponent of
+# 2**round(x).
 ROUND_BIASED = np.float64(1.5 * 2.0**52 + 1023)
 # The same for 2**(round(x) - 1): exp reaches 2**1024 only as twice 2**1023.
 ROUND_BIASED_HALF = np.float64(1.5 * 2.0**52 + 1022)
@@ -102,8 +104,9 @@ def exp_f64(x: Any) -> Any:
 def exp_nonpositive_parts(x: Any) -> tuple[Any, Any, Any]:
     """Return high, low and factor with exp(x) = (high + low) factor for float64 x <= 0.
 
-    low is below an ulp of high and makes up for its rounding. factor is 1 but where the result may be subnormal;
-    there high is at most 2**-918, still nothing beside 1, and the caller multiplies by factor last.
+    low is below an ulp of high and makes up for its rounding. factor is 1 but where the result may be
+    subnormal; there high is at most 2**-918, still nothing beside 1, and the caller multiplies by factor
+    last.
     """
     c = where(x < EXP_UNDERFLOW, EXP_UNDERFLOW, x)
     small = c < EXP_SMALL
@@ -180,7 +183,7 @@ def exp(x: Any) -> Any:
 
     Notes
     -----
-    Largest error: float32 0.56 ulp over all inputs, float64 0.9 ulp. Subnormal results are rounded once.
+    Largest error: float32 0.56 ulp over all inputs, float64 1.1 ulp. Subnormal results are rounded once.
     """
     return exp_f32(x) if x.dtype == np.float32 else exp_f64(x)
 
@@ -195,6 +198,6 @@ def expm1(x: Any) -> Any:
 
     Notes
     -----
-    Largest error: float32 ULP32 ulp over all inputs, float64 ULP64 ulp.
+    Largest error: float32 0.75 ulp over all inputs, float64 1.6 ulp.
     """
     return expm1_f32(x) if x.dtype == np.float32 else expm1_f64(x)

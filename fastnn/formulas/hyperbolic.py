@@ -1,7 +1,7 @@
-"""tanh: 1 - 2 / (exp(2x) + 1) for large x and x + x**3 P(x**2) / Q(x**2) for small, with one division for both.
+"""tanh: 1 - 2 / (exp(2x) + 1) for large x and x + x**3 P(x**2) / Q(x**2) for small, one division for both.
 
-float32 is evaluated in float64, where m / (m + 2) with m = exp(2x) - 1 is exact enough for both: 2x = n ln 2 + r gives
-m = 2**n q + (2**n - 1) with q = exp(r) - 1, which for n = 0 is q itself. The rational function is Cephes's [1].
+float32 is evaluated in float64, where m / (m + 2) with m = exp(2x) - 1 is exact enough for both: 2x = n ln
+2 + r gives m = 2**n q + (2**n - 1) with q = exp(r) - 1, which for n = 0 is q itself. P / Q is Cephes's [1].
 
 [1] S. L. Moshier, Cephes Mathematical Library, tanh.c, 1984-2000.
 """
@@ -80,6 +80,6 @@ def tanh(x: Any) -> Any:
 
     Notes
     -----
-    Odd, bit for bit. Largest error: float32 0.7 ulp over all inputs, float64 2 ulp.
+    Odd, bit for bit. Largest error: float32 0.75 ulp over all inputs, float64 1.4 ulp.
     """
     return tanh_f32(x) if x.dtype == np.float32 else tanh_f64(x)

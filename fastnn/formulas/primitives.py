@@ -1,12 +1,12 @@
 """The handful of operations that a formula needs and that arrays and scalars spell differently.
 
-A formula is straight-line Python: assignments and one return, over ``+ - * /``, comparisons, ``& |``, shifts, ``abs``
-and the functions here. NumPy evaluates it on arrays (or NumPy scalars); the Numba backend compiles the same text on
-scalars, where each function below has a twin of one instruction (``backends/numba_backend/single_source.py``).
-``tests/test_formulas.py`` checks the rule on the syntax tree of every formula.
+A formula is straight-line Python: assignments and one return, over ``+ - * /``, comparisons, ``& | ^``,
+shifts, ``abs`` and the functions here. NumPy evaluates it on arrays (or NumPy scalars); the Numba backend
+compiles the same text on scalars, where each function below has a twin of one instruction
+(``backends/numba_backend/single_source.py``). ``tests/test_formulas.py`` checks the rule on every formula.
 
-Literals: NumPy keeps ``float32 * 0.5`` in float32 and Numba does not, so constants are typed: a module-level
-``np.float32(...)`` in a formula for one dtype, ``like(x, 0.5)`` in one that serves both.
+Literals: NumPy keeps ``float32 * 0.5`` in float32 and Numba does not, so constants are typed: a
+module-level ``np.float32(...)`` in a formula for one dtype, ``like(x, 0.5)`` in one that serves both.
 """
 
 from __future__ import annotations

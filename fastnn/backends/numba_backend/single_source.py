@@ -8,6 +8,7 @@ activation, a loss, an optimizer's update).
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from types import FunctionType, ModuleType
 from typing import Any, TypeVar
@@ -180,7 +181,9 @@ def _share_generic(function: Callable[..., Any], float32: Any, float64: Any) -> 
 
 
 for _formula in FORMULAS.values():
-    _share_generic(_formula.function, _formula.float32, _formula.float64)
+    # What fastnn.formulas exports wraps what the module defines; both may be called.
+    for _function in {_formula.function, inspect.unwrap(_formula.function)}:
+        _share_generic(_function, _formula.float32, _formula.float64)
 for _module in (
     exponential,
     logarithm,
