@@ -23,7 +23,7 @@ from fastnn.random.philox import MASK32, SHIFT32, next_round_key
 
 _MULTIPLIER_0 = np.uint64(0xD2511F53)
 _MULTIPLIER_1 = np.uint64(0xCD9E8D57)
-_1 = np.uint64(1)
+_0, _1 = np.uint64(0), np.uint64(1)
 
 MAX_SIZE = 2**62
 """Indices of the longest permutation: a row and a column fit 32 bits each."""
@@ -70,7 +70,7 @@ def _hash(x: Any, k0: Any, k1: Any) -> Any:
 def _two_rounds(row: Any, column: Any, rows: Any, columns: Any, k0: Any, k1: Any, k2: Any, k3: Any) -> Any:
     """Return the cell after one round on the row and one on the column."""
     row = row + ((_hash(column, k0, k1) * (rows & MASK32)) >> SHIFT32)
-    row = where(row >= rows, row - rows, row)
+    row = row - where(row >= rows, rows, _0)
     column = (column + ((_hash(row, k2, k3) * (columns & MASK32)) >> SHIFT32)) & (columns - _1)
     return row, column
 
