@@ -15,6 +15,7 @@ from fastnn.formulas import exp, log
 Array = np.ndarray[Any, Any]
 
 
+@np.errstate(all="ignore")
 def activation_forward(activation: Activation, Z: Array) -> Array:
     """Return ``A = f(Z)``.
 
@@ -28,6 +29,7 @@ def activation_forward(activation: Activation, Z: Array) -> Array:
     return activation.forward(Z, *_alpha(activation, Z))  # type: ignore[no-any-return]
 
 
+@np.errstate(all="ignore")
 def activation_backward(activation: Activation, Z: Array, A: Array, dA: Array) -> Array:
     """Return ``dZ``: ``dA`` times the derivative at Z.
 

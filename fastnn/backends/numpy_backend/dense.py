@@ -14,6 +14,7 @@ from fastnn.backends.numpy_backend.reduction import sum_samples
 Array = np.ndarray[Any, Any]
 
 
+@np.errstate(all="ignore")
 def dense_forward(W: Array, b: Array | None, A: Array) -> Array:
     """Return ``Z = W A + b``: from the bias (or +0), products added in ascending order of the feature.
 
@@ -29,13 +30,14 @@ def dense_forward(W: Array, b: Array | None, A: Array) -> Array:
     """
     Z = np.zeros((len(W), A.shape[1]), A.dtype)
     if b is not None:
-        Z += b[:, None]
+        Z[...] = b[:, None]
     # invariant: Z[i, j] holds b[i] and the first k products
     for k in range(len(A)):
         Z += W[:, k, None] * A[k]
     return Z
 
 
+@np.errstate(all="ignore")
 def dense_backward_input(W: Array, dZ: Array) -> Array:
     """Return ``dA = W^T dZ``: from +0, products added in ascending order of the unit.
 
@@ -54,6 +56,7 @@ def dense_backward_input(W: Array, dZ: Array) -> Array:
     return dA
 
 
+@np.errstate(all="ignore")
 def dense_backward_weights(dZ: Array, A: Array) -> tuple[Array, Array]:
     """Return the sums over samples ``dZ A^T`` and ``dZ 1``, in the contract's order of samples (rule 3).
 

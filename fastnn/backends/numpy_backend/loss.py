@@ -17,6 +17,7 @@ Array = np.ndarray[Any, Any]
 Formula = Callable[..., Any]
 
 
+@np.errstate(all="ignore")
 def loss_value(formula: Formula, mean: bool, delta: float | None, Y: Array, P: Array, weight: Array) -> Array:
     """Return each sample's weighted loss: terms added in ascending order of the output, over M if ``mean``.
 
@@ -37,6 +38,7 @@ def loss_value(formula: Formula, mean: bool, delta: float | None, Y: Array, P: A
     return (total / P.dtype.type(len(P)) if mean else total) * weight  # type: ignore[no-any-return]
 
 
+@np.errstate(all="ignore")
 def loss_gradient(formula: Formula, mean: bool, delta: float | None, fused: bool, Y: Array, P: Array, A: Array,
                   weight: Array) -> Array:  # fmt: skip
     """Return the gradient of each sample's weighted loss by P.
@@ -63,6 +65,7 @@ def _delta(delta: float | None, P: Array) -> tuple[Any, ...]:
     return () if delta is None else (P.dtype.type(delta),)
 
 
+@np.errstate(all="ignore")
 def softmax_crossentropy_value(Y: Array, Z: Array, weight: Array) -> Array:
     """Return ``-sum(y log softmax(z))`` per sample, weighted; a class with y = 0 counts nothing.
 
@@ -80,6 +83,7 @@ def softmax_crossentropy_value(Y: Array, Z: Array, weight: Array) -> Array:
     return sum_features(np.where(Y == 0, Y.dtype.type(0), Y * (log_sum - shifted))) * weight
 
 
+@np.errstate(all="ignore")
 def softmax_crossentropy_gradient(Y: Array, Z: Array, weight: Array) -> Array:
     """Return ``softmax(z) * sum(y) - y``, weighted.
 

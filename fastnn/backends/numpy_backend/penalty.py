@@ -12,6 +12,7 @@ from fastnn.regularizers import gradient, penalty
 Array = np.ndarray[Any, Any]
 
 
+@np.errstate(all="ignore")
 def activity_penalty_value(l1: float, l2: float, A: Array, weight: Array, terms: Array) -> Array:
     """Return ``terms`` plus each sample's weighted penalty, summed over features in ascending order.
 
@@ -24,6 +25,7 @@ def activity_penalty_value(l1: float, l2: float, A: Array, weight: Array, terms:
     return terms + sum_features(penalty(A, A.dtype.type(l1), A.dtype.type(l2))) * weight  # type: ignore[no-any-return]
 
 
+@np.errstate(all="ignore")
 def activity_penalty_gradient(l1: float, l2: float, A: Array, weight: Array, dA: Array) -> Array:
     """Return ``dA`` plus the gradient of the weighted penalty.
 

@@ -32,6 +32,7 @@ def sum_samples(term: Callable[[int], Array], samples: int, shape: tuple[int, ..
     return combine_pairwise(sums) if sums else np.zeros(shape, dtype)
 
 
+@np.errstate(all="ignore")
 def sum_row(x: Array) -> Any:
     """Return the sum over samples of one number per sample.
 
@@ -49,6 +50,7 @@ def sum_row(x: Array) -> Any:
     return combine_pairwise(sums) if sums else zero
 
 
+@np.errstate(all="ignore")
 def sum_vector(x: Array) -> Any:
     """Return the sum of all elements: ``VECTOR_LANES`` partial sums, combined pairwise.
 

@@ -14,21 +14,25 @@ from fastnn.regularizers import penalty
 Array = np.ndarray[Any, Any]
 
 
+@np.errstate(all="ignore")
 def mean_gradient(total: Array, samples: int) -> Array:
     """Return a sum over samples divided by their number."""
     return total / total.dtype.type(samples)  # type: ignore[no-any-return]
 
 
+@np.errstate(all="ignore")
 def add_penalty_gradient(g: Array, w: Array, l1: float, l2: float) -> Array:
     """Return ``g`` plus the gradient of the penalty ``l1 |w| + l2 w^2``."""
     return g + penalty_gradient(w, w.dtype.type(l1), w.dtype.type(l2))  # type: ignore[no-any-return]
 
 
+@np.errstate(all="ignore")
 def penalty_sum(w: Array, l1: float, l2: float) -> Any:
     """Return the penalty of one parameter: its terms summed by the contract's rule 4."""
     return sum_vector(penalty(w, w.dtype.type(l1), w.dtype.type(l2)))
 
 
+@np.errstate(all="ignore")
 def clip_by_value(g: Array, most: float) -> Array:
     """Return ``g`` held within ``[-most, most]``; NaN stays."""
     limit = g.dtype.type(most)
@@ -36,6 +40,7 @@ def clip_by_value(g: Array, most: float) -> Array:
     return np.where(g < -limit, -limit, g)
 
 
+@np.errstate(all="ignore")
 def clip_by_norm(g: Array, most: float) -> Array:
     """Return ``g`` scaled to norm ``most`` where its Euclidean norm is greater: ``g * (most / norm)``."""
     norm = np.sqrt(sum_vector(g * g))
@@ -43,6 +48,7 @@ def clip_by_norm(g: Array, most: float) -> Array:
     return g * (limit / norm) if norm > limit else g
 
 
+@np.errstate(all="ignore")
 def optimizer_update(rule: UpdateRule, w: Array, g: Array, slots: tuple[Array, ...], scalars: Array) -> None:
     """Apply an update rule to weights and state in place.
 

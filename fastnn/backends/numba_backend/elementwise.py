@@ -1,0 +1,106 @@
+"""Formulas over whole arrays, and the search for elements out of range.
+
+The counterpart of ``numpy_backend/elementwise.py``. A formula's loop is an op like those of programs, called by its
+address: a new formula recompiles nothing but itself. Large arrays are shared out in equal runs over the threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba import prange
+
+from fastnn.backends.numba_backend import _launch
+from fastnn.backends.numba_backend._columns import float_dtype
+from fastnn.backends.numba_backend._jit import entry, op
+from fastnn.backends.numba_backend._memory import call, view
+from fastnn.backends.numba_backend.single_source import share
+from fastnn.formulas import FORMULAS
+
+Array = np.ndarray[Any, Any]
+
+PARALLEL_FROM = 32768
+"""Elements from which a launch pays."""
+
+_ALIGNED = 64
+"""Runs of elements start at multiples of this, so that threads share no cache line."""
+
+
+def make_elementwise(dtype: Any, function: Callable[..., Any], arity: int) -> Callable[..., None]:
+    """Write ``function(x[, y])`` for elements ``first`` to ``last`` of two arrays into a third."""
+    size = dtype().itemsize
+    formula = share(function)
+
+    def one(x_at, y_at, first, last, out_at):
+        zero, n = dtype(0), last - first
+        x, out = view(zero, x_at + first * size, n), view(zero, out_at + first * size, n)
+        for i in range(n):
+            out[i] = formula(x[i])
+
+    def two(x_at, y_at, first, last, out_at):
+        zero, n = dtype(0), last - first
+        x, y = view(zero, x_at + first * size, n), view(zero, y_at + first * size, n)
+        out = view(zero, out_at + first * size, n)
+        for i in range(n):
+            out[i] = formula(x[i], y[i])
+
+    return one if arity == 1 else two
+
+
+@entry
+def _run(address, x, y, out):
+    call(address, x.ctypes.data, y.ctypes.data, 0, x.size, out.ctypes.data)
+
+
+def _run_parallel(address, x, y, out, workers):
+    n = (x.size + _ALIGNED - 1) // _ALIGNED
+    for w in prange(workers):
+        first, last = n * w // workers * _ALIGNED, min(x.size, n * (w + 1) // workers * _ALIGNED)
+        call(address, x.ctypes.data, y.ctypes.data, first, last, out.ctypes.data)
+
+
+_run_parallel = entry(_run_parallel, parallel=True)
+
+
+def apply_formula(name: str, *arrays: Array) -> Array:
+    """Return a formula of arrays, element by element; see ``protocol.Backend``."""
+    formula = FORMULAS[name]
+    x = y = arrays[0]
+    if len(arrays) == 2:
+        x, y = np.broadcast_arrays(*arrays)
+    address = op(make_elementwise, float_dtype(x).type, formula.function, formula.arity)
+    out = np.empty(x.shape, x.dtype)
+    x = y_flat = x.reshape(-1)
+    if len(arrays) == 2:
+        y_flat = np.ascontiguousarray(y, x.dtype).reshape(-1)
+    if x.size >= PARALLEL_FROM and (workers := _launch.workers()) > 1:
+        with _launch.LAUNCH:
+            _run_parallel(address, x, y_flat, out.reshape(-1), workers)
+    elif x.size:
+        _run(address, x, y_flat, out.reshape(-1))
+    return out
+
+
+def sigmoid(Z: Array) -> Array:
+    """Return ``1 / (1 + exp(-Z))``; see ``protocol.Backend``."""
+    return apply_formula("sigmoid", Z)
+
+
+@entry
+def _first_outside(x, low, high):
+    """Count first, which vectorises; search only where something is wrong."""
+    outside = 0
+    for i in range(x.size):
+        outside += not (low <= x[i] <= high)
+    if outside:
+        for i in range(x.size):
+            if not low <= x[i] <= high:
+                return i
+    return -1
+
+
+def first_outside(x: Array, low: float, high: float) -> int:
+    """Return the position, in C order, of the first element that is NaN or not in [low, high], or -1."""
+    return int(_first_outside(x.reshape(-1), x.dtype.type(low), x.dtype.type(high)))
