@@ -39,14 +39,19 @@ def model(workload: Workload, problem: Problem, backend: str) -> Any:
     hidden = [dense(n, activation=workload.hidden) for n in workload.sizes[1:-1]]
     network = sequential([*hidden, dense(workload.sizes[-1], activation=workload.output)])
     network.build((None, workload.sizes[0]), dtype=workload.dtype)
-    compile_and_load(network, workload, problem, backend)
+    compile_model(network, workload, backend)
+    load(network, problem)
     return network
 
 
-def compile_and_load(network: Any, workload: Workload, problem: Problem, backend: str) -> None:
-    """Give the model a fresh optimizer and the initial weights."""
+def compile_model(network: Any, workload: Workload, backend: str) -> None:
+    """Give the model a fresh optimizer and the row's loss."""
     kind = {"sgd": SGD, "adam": Adam}[workload.optimizer]
     network.compile(kind(learning_rate=workload.learning_rate), workload.loss, backend=backend)
+
+
+def load(network: Any, problem: Problem) -> None:
+    """Copy the initial weights into the model."""
     network.set_weights([array for pair in problem.weights for array in pair])
 
 
@@ -59,7 +64,9 @@ def train(workload: Workload, problem: Problem, threads: int, backend: str = BAC
     network = model(workload, problem, backend)
 
     def reset() -> None:
-        compile_and_load(network, workload, problem, backend)
+        if workload.optimizer != "sgd":  # which has no state
+            compile_model(network, workload, backend)
+        load(network, problem)
 
     def run(steps: int) -> None:
         network.fit(
