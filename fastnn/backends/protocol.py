@@ -1,17 +1,138 @@
-"""What a backend module must offer."""
+"""What a backend module must offer.
+
+Arrays have the batch in columns: N samples, D features in, M units out. They are float32 or float64, all of a call alike, of
+any strides, read-only or not, and none is written to unless the function says so. Nothing is checked here: what users pass
+is checked by the floors above. Every function returns the same bits in every backend (``fastnn.contract``).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from types import ModuleType
 from typing import Any, Protocol
 
-from fastnn.optimizers import Optimizer
+import numpy as np
+
+from fastnn.activations import Activation
+from fastnn.optimizers import Optimizer, UpdateRule
+from fastnn.plan.dense_network import DenseNetwork
 from fastnn.plan.executor import Executor, State
 from fastnn.plan.plan import Plan
+
+Array = np.ndarray[Any, Any]
+Formula = Callable[..., Any]
 
 
 class Backend(Protocol):
     """A module that computes; ``numpy_backend`` and ``numba_backend`` satisfy it."""
 
+    __name__: str
+
+    random: ModuleType
+
     def executor(self, plan: Plan, dtype: Any, state: State, optimizer: Optimizer | None = None) -> Executor:
         """Return what runs the programs of a plan."""
+        ...
+
+    def network_forward(self, network: DenseNetwork, dtype: np.dtype[Any], parameters: Sequence[Array],
+                        X: Array) -> list[Array]:  # fmt: skip
+        """Return Z1, A1, ..., ZL, AL of a dense network, computed in ``dtype``; see ``numpy_backend.network``."""
+        ...
+
+    def network_backward(self, network: DenseNetwork, dtype: np.dtype[Any], parameters: Sequence[Array],
+                         values: Sequence[Array], X: Array, Y: Array) -> list[Array]:  # fmt: skip
+        """Return dW1, db1, ..., dWL, dbL of the mean loss, from what ``network_forward`` returned."""
+        ...
+
+    def dense_forward(self, W: Array, b: Array | None, A: Array) -> Array:
+        """Return ``Z = W A + b``, (M, N): from b (or +0), products added in ascending order of the feature."""
+        ...
+
+    def dense_backward_input(self, W: Array, dZ: Array) -> Array:
+        """Return ``dA = W^T dZ``, (D, N): from +0, products added in ascending order of the unit."""
+        ...
+
+    def dense_backward_weights(self, dZ: Array, A: Array) -> tuple[Array, Array]:
+        """Return the sums over samples ``dZ A^T``, (M, D), and ``dZ 1``, (M,): the contract's rule 3."""
+        ...
+
+    def activation_forward(self, activation: Activation, Z: Array) -> Array:
+        """Return ``A = f(Z)``, (M, N)."""
+        ...
+
+    def activation_backward(self, activation: Activation, Z: Array, A: Array, dA: Array) -> Array:
+        """Return ``dZ``, (M, N): ``dA`` times the derivative at Z."""
+        ...
+
+    def loss_value(
+        self, formula: Formula, mean: bool, delta: float | None, Y: Array, P: Array, weight: Array
+    ) -> Array:
+        """Return each sample's weighted loss, (N,): terms added in ascending order of the output."""
+        ...
+
+    def loss_gradient(self, formula: Formula, mean: bool, delta: float | None, fused: bool, Y: Array, P: Array, A: Array,
+                      weight: Array) -> Array:  # fmt: skip
+        """Return the gradient of each sample's weighted loss by P, (M, N)."""
+        ...
+
+    def softmax_crossentropy_value(self, Y: Array, Z: Array, weight: Array) -> Array:
+        """Return ``-sum(y log softmax(z))`` per sample, weighted, (N,)."""
+        ...
+
+    def softmax_crossentropy_gradient(self, Y: Array, Z: Array, weight: Array) -> Array:
+        """Return ``softmax(z) * sum(y) - y``, weighted, (M, N)."""
+        ...
+
+    def activity_penalty_value(self, l1: float, l2: float, A: Array, weight: Array, terms: Array) -> Array:
+        """Return ``terms``, (N,), plus each sample's weighted penalty, summed over features in ascending order."""
+        ...
+
+    def activity_penalty_gradient(self, l1: float, l2: float, A: Array, weight: Array, dA: Array) -> Array:
+        """Return ``dA``, (M, N), plus the gradient of the weighted penalty."""
+        ...
+
+    def mean_gradient(self, total: Array, samples: int) -> Array:
+        """Return a sum over samples divided by their number."""
+        ...
+
+    def add_penalty_gradient(self, g: Array, w: Array, l1: float, l2: float) -> Array:
+        """Return ``g`` plus the gradient of the penalty ``l1 |w| + l2 w^2``."""
+        ...
+
+    def penalty_sum(self, w: Array, l1: float, l2: float) -> Any:
+        """Return the penalty of one parameter: its terms summed by the contract's rule 4."""
+        ...
+
+    def clip_by_value(self, g: Array, most: float) -> Array:
+        """Return ``g`` held within ``[-most, most]``; NaN stays."""
+        ...
+
+    def clip_by_norm(self, g: Array, most: float) -> Array:
+        """Return ``g`` scaled to norm ``most`` where its Euclidean norm is greater."""
+        ...
+
+    def optimizer_update(
+        self, rule: UpdateRule, w: Array, g: Array, slots: tuple[Array, ...], scalars: Array
+    ) -> None:
+        """Apply an update rule to ``w``, (n,), and to its state ``slots`` in place."""
+        ...
+
+    def sum_row(self, x: Array) -> Any:
+        """Return the sum over samples of one number per sample (rule 3)."""
+        ...
+
+    def sum_vector(self, x: Array) -> Any:
+        """Return the sum of all elements of a vector (rule 4)."""
+        ...
+
+    def apply_formula(self, name: str, *arrays: Array) -> Array:
+        """Return a formula of ``fastnn.formulas.FORMULAS`` of arrays of any shape, element by element."""
+        ...
+
+    def sigmoid(self, Z: Array) -> Array:
+        """Return ``1 / (1 + exp(-Z))``, element by element."""
+        ...
+
+    def first_outside(self, x: Array, low: float, high: float) -> int:
+        """Return the position, in C order, of the first element that is NaN or not in [low, high], or -1."""
         ...

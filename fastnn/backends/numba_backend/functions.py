@@ -33,7 +33,9 @@ def dense_forward(W: Array, b: Array | None, A: Array) -> Array:
     run = OneOp(float_dtype(A), samples, features, units)
     run.put(0, A)
     bias = run.address(np.zeros(units) if b is None else b)
-    run.over_blocks(dense.make_dense_forward, (), run.address(W), bias, run[0], run[1], run.block_bytes, units, features)
+    run.over_blocks(
+        dense.make_dense_forward, (), run.address(W), bias, run[0], run[1], run.block_bytes, units, features
+    )
     return run.get(1)
 
 
@@ -42,7 +44,9 @@ def dense_backward_input(W: Array, dZ: Array) -> Array:
     units, features = W.shape
     run = OneOp(float_dtype(dZ), dZ.shape[1], units, features)
     run.put(0, dZ)
-    run.over_blocks(dense.make_dense_backward_input, (), run.address(W), run[0], run[1], run.block_bytes, units, features)
+    run.over_blocks(
+        dense.make_dense_backward_input, (), run.address(W), run[0], run[1], run.block_bytes, units, features
+    )
     return run.get(1)
 
 
@@ -79,7 +83,9 @@ def dense_backward_weights(dZ: Array, A: Array) -> tuple[Array, Array]:
         finish = [sums.ctypes.data, 0, 0, 0, 0, 0, 0]
         run.over_items(make_sums, (), items, run[0], run.block_bytes, run.address(table, np.int64), units, columns,
                        0, units * columns, *finish, *finish)  # fmt: skip
-    return sums[: units * columns].reshape(units, columns)[:, :features].copy(), sums[units * columns :].copy()
+    return sums[: units * columns].reshape(units, columns)[:, :features].copy(), sums[
+        units * columns :
+    ].copy()
 
 
 def activation_forward(activation: Activation, Z: Array) -> Array:
@@ -130,14 +136,18 @@ def loss_gradient(formula: Formula, mean: bool, delta: float | None, fused: bool
 def softmax_crossentropy_value(Y: Array, Z: Array, weight: Array) -> Array:
     """Return ``-sum(y log softmax(z))`` per sample, weighted; see ``protocol.Backend``."""
     run = _loss(Z, Y, weight, 1)
-    run.over_blocks(loss.make_softmax_crossentropy_value, (), run[0], run[1], run[2], run[3], run.block_bytes, len(Z))
+    run.over_blocks(
+        loss.make_softmax_crossentropy_value, (), run[0], run[1], run[2], run[3], run.block_bytes, len(Z)
+    )
     return run.get(3)[0]
 
 
 def softmax_crossentropy_gradient(Y: Array, Z: Array, weight: Array) -> Array:
     """Return ``softmax(z) * sum(y) - y``, weighted; see ``protocol.Backend``."""
     run = _loss(Z, Y, weight, len(Z))
-    run.over_blocks(loss.make_softmax_crossentropy_gradient, (), run[0], run[1], run[2], run[3], run.block_bytes, len(Z))
+    run.over_blocks(
+        loss.make_softmax_crossentropy_gradient, (), run[0], run[1], run[2], run[3], run.block_bytes, len(Z)
+    )
     return run.get(3)
 
 
@@ -167,12 +177,16 @@ def make_finish_gradient(dtype: Any, penalty: bool, clip: bool) -> Callable[...,
 
     def finish_gradient(context, record, first_item, last_item, scratch):
         r = view(0, record + 8 * OPERANDS, 2)
-        update.finish_gradient(dtype(0), size, context, record + 8 * (OPERANDS + 2), 0, r[0], r[1], penalty, clip)
+        update.finish_gradient(
+            dtype(0), size, context, record + 8 * (OPERANDS + 2), 0, r[0], r[1], penalty, clip
+        )
 
     return finish_gradient
 
 
-def _finish(g: Array, samples: int, penalty: bool, clip: bool, *finish: int, run: OneOp | None = None) -> Array:
+def _finish(
+    g: Array, samples: int, penalty: bool, clip: bool, *finish: int, run: OneOp | None = None
+) -> Array:
     run = run or OneOp(float_dtype(g), samples)
     result = np.array(g, run.dtype, order="C")
     run.over_items(make_finish_gradient, (penalty, clip), 1, result.ctypes.data, result.size, *finish)

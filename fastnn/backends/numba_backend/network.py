@@ -72,10 +72,14 @@ class _Columns(_Lowering):
         executor = NumbaExecutor(plan, dtype, State(self.inputs, self.results))
         workers = int(numba.config.NUMBA_NUM_THREADS)
         blocks = -(-samples // BLOCK)
-        super().__init__(executor, "gradients", dtype.type, None, blocks if backward else min(blocks, workers))
+        super().__init__(
+            executor, "gradients", dtype.type, None, blocks if backward else min(blocks, workers)
+        )
         at = self.inputs.ctypes.data + plan.size * self.size
         for tensor in read:
-            self._record(op(make_pack_columns, self.dtype), 0, self._at(tensor), self.block_bytes, tensor.rows, at)
+            self._record(
+                op(make_pack_columns, self.dtype), 0, self._at(tensor), self.block_bytes, tensor.rows, at
+            )
             at += tensor.rows * samples * self.size
         products = 2.0 * plan.size + 20.0 * sum(t.rows for t in plan.tensors)
         if backward:
@@ -149,7 +153,9 @@ def _program(network: DenseNetwork, dtype: np.dtype[Any], samples: int, backward
     return program
 
 
-def network_forward(network: DenseNetwork, dtype: np.dtype[Any], parameters: Sequence[Array], X: Array) -> list[Array]:
+def network_forward(
+    network: DenseNetwork, dtype: np.dtype[Any], parameters: Sequence[Array], X: Array
+) -> list[Array]:
     """Return Z1, A1, ..., ZL, AL; see ``protocol.Backend``."""
     samples = X.shape[1]
     program = _program(network, dtype, samples, False)

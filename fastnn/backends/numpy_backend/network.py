@@ -25,7 +25,9 @@ def _layers(parameters: Sequence[Array], dtype: np.dtype[Any]) -> list[tuple[Arr
     return [(W, b.reshape(-1)) for W, b in zip(arrays[::2], arrays[1::2], strict=True)]
 
 
-def network_forward(network: DenseNetwork, dtype: np.dtype[Any], parameters: Sequence[Array], X: Array) -> list[Array]:
+def network_forward(
+    network: DenseNetwork, dtype: np.dtype[Any], parameters: Sequence[Array], X: Array
+) -> list[Array]:
     """Return Z1, A1, ..., ZL, AL.
 
     Parameters
