@@ -33,8 +33,11 @@ from fastnn.tutorial_checks import (
     check_layers,
     check_probabilities,
     common_dtype,
+    known_call,
     layer_names,
     read_dictionary,
+    read_parameters,
+    remember_call,
 )
 from fastnn.validation import positive_whole
 
@@ -179,13 +182,19 @@ def forward_propagation(X: Any, parameters: Parameters, *, activation: str | Act
     ([[False, False, False, True]], ['A1', 'Z1'])
     """
     engine = get_backend(backend)
-    arrays = read_dictionary("parameters", "W b", parameters)
-    network = dense_network(check_layers(arrays), activation, output_activation, COST)
-    x = check_columns("X", X, network.widths[0], empty=True)
-    if not allow_nonfinite:
+    found = known_call(parameters, X, activation, output_activation)
+    if found is None:
+        arrays, widths = read_parameters(parameters)
+        network = dense_network(widths, activation, output_activation, COST)
+        x = check_columns("X", X, widths[0], empty=True)
+        dtype = common_dtype((*arrays, x))
+        remember_call(parameters, X, activation, output_activation, network, dtype)
+    else:
+        arrays, x, network, dtype = found
+    values, finite = engine.network_forward(network, dtype, arrays, x)
+    if not finite and not allow_nonfinite:
         check_finite("X", x, engine)
-    values = engine.network_forward(network, common_dtype((*arrays, x)), arrays, x)
-    return values[-1], dict(zip(layer_names("Z A", len(values) // 2), values))
+    return values[-1], dict(zip(network.values, values))
 
 
 def compute_cost(
@@ -264,8 +273,8 @@ def backward_propagation(parameters: Parameters, cache: Parameters, X: Any, Y: A
         If a key is missing, a shape does not fit, X holds NaN, Y is not in [0, 1], or a name is unknown.
     """
     engine = get_backend(backend)
-    arrays = read_dictionary("parameters", "W b", parameters)
-    network = _with_cost(check_layers(arrays), activation, output_activation)
+    arrays, widths = read_parameters(parameters)
+    network = _with_cost(widths, activation, output_activation)
     values = read_dictionary("cache", "Z A", cache)
     x, y = _data(network, X, Y, engine, allow_nonfinite)
     if len(values) != len(arrays):
@@ -276,7 +285,7 @@ def backward_propagation(parameters: Parameters, cache: Parameters, X: Any, Y: A
         check_columns(name, value, int(units), x.shape[1])
     dtype = common_dtype((*arrays, *values, x, y))
     gradients = engine.network_backward(network, dtype, arrays, values, x, y)
-    return {f"d{n}": g if g.ndim == 2 else g[:, None] for n, g in zip(network.names, gradients)}
+    return {f"d{name}": gradient for name, gradient in zip(network.names, gradients)}
 
 
 def update_parameters(parameters: Parameters, grads: Parameters, learning_rate: float = 1.2, *,
@@ -363,8 +372,8 @@ def gradient_descent(X: Any, Y: Any, parameters: Parameters, learning_rate: floa
     engine = get_backend(backend)
     rate = non_negative("learning_rate", learning_rate)
     steps = positive_whole("iterations", iterations, zero=True)
-    arrays = read_dictionary("parameters", "W b", parameters)
-    network = _with_cost(check_layers(arrays), activation, output_activation)
+    arrays, widths = read_parameters(parameters)
+    network = _with_cost(widths, activation, output_activation)
     x, y = _data(network, X, Y, engine, allow_nonfinite)
     dtype = common_dtype((*arrays, x, y))
     data = Data(np.ascontiguousarray(x.T, dtype), np.ascontiguousarray(y.T, dtype))

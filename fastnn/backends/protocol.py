@@ -34,9 +34,13 @@ class Backend(Protocol):
         """Return what runs the programs of a plan."""
         ...
 
-    def network_forward(self, network: DenseNetwork, dtype: np.dtype[Any], parameters: Sequence[Array],
-                        X: Array) -> list[Array]:  # fmt: skip
-        """Return Z1, A1, ..., ZL, AL of a dense network, computed in ``dtype``; see ``numpy_backend.network``."""
+    def network_forward(
+        self, network: DenseNetwork, dtype: np.dtype[Any], parameters: Sequence[Array], X: Array
+    ) -> tuple[list[Array], bool]:
+        """Return Z1, A1, ..., ZL, AL of a dense network, computed in ``dtype``, and whether Z1 is finite.
+
+        See ``numpy_backend.network``.
+        """
         ...
 
     def network_backward(self, network: DenseNetwork, dtype: np.dtype[Any], parameters: Sequence[Array],

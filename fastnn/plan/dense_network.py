@@ -29,6 +29,8 @@ class DenseNetwork:
     loss : Loss
     names : tuple of str
         Of the parameters: W1, b1, ..., WL, bL.
+    values : tuple of str
+        Of the intermediate values: Z1, A1, ..., ZL, AL.
     """
 
     plan: Plan
@@ -36,6 +38,7 @@ class DenseNetwork:
     activations: tuple[Activation, ...]
     loss: Loss
     names: tuple[str, ...]
+    values: tuple[str, ...]
 
 
 @functools.lru_cache(maxsize=256)
@@ -62,4 +65,6 @@ def dense_network(widths: tuple[int, ...], hidden: str | Activation | None, outp
         bias = builder.parameter("b", (units,), None, (x.rows, units))
         x = builder.activation(builder.dense(x, weights, bias), activation)
     plan = builder.finish(x, criterion)
-    return DenseNetwork(plan, widths, chosen, criterion, tuple(p.name for p in plan.parameters))
+    names = tuple(p.name for p in plan.parameters)
+    values = tuple(f"{kind}{n}" for n in range(1, len(widths)) for kind in "ZA")
+    return DenseNetwork(plan, widths, chosen, criterion, names, values)

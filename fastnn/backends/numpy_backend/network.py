@@ -1,7 +1,6 @@
 """A dense network's layers one after another, on arrays with the batch in columns.
 
-``parameters`` are W1, b1, ..., WL, bL, b of shape (M,) or
-(M, 1); ``values`` are Z1, A1, ..., ZL, AL.
+``parameters`` are W1, b1, ..., WL, bL, b of shape (M, 1); ``values`` are Z1, A1, ..., ZL, AL.
 """
 
 from __future__ import annotations
@@ -25,10 +24,11 @@ def _layers(parameters: Sequence[Array], dtype: np.dtype[Any]) -> list[tuple[Arr
     return [(W, b.reshape(-1)) for W, b in zip(arrays[::2], arrays[1::2], strict=True)]
 
 
-def network_forward(
-    network: DenseNetwork, dtype: np.dtype[Any], parameters: Sequence[Array], X: Array
-) -> list[Array]:
-    """Return Z1, A1, ..., ZL, AL.
+def network_forward(network: DenseNetwork, dtype: np.dtype[Any], parameters: Sequence[Array],
+                    X: Array) -> tuple[list[Array], bool]:  # fmt: skip
+    """Return Z1, A1, ..., ZL, AL, and whether Z1 is finite.
+
+    Z1 is never finite where X is not.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def network_forward(
 
     Returns
     -------
-    list of ndarray (units of the layer, N)
+    list of ndarray (units of the layer, N), bool
     """
     activations = network.activations
     values: list[Array] = []
@@ -50,12 +50,12 @@ def network_forward(
             Z = dense_forward(W, b, A)
             A = np.array(activation_forward(activation, Z))
             values += [Z, A]
-    return values
+        return values, bool(np.isfinite(values[0]).all())
 
 
 def network_backward(network: DenseNetwork, dtype: np.dtype[Any], parameters: Sequence[Array],
                      values: Sequence[Array], X: Array, Y: Array) -> list[Array]:  # fmt: skip
-    """Return the gradients of the mean loss: dW1, db1, ..., dWL, dbL, db of shape (M,).
+    """Return the gradients of the mean loss: dW1, db1, ..., dWL, dbL, db of shape (M, 1).
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def network_backward(network: DenseNetwork, dtype: np.dtype[Any], parameters: Se
             dZ = activation_backward(activations[-1], Zs[-1], As[-1], dA)
         for layer in reversed(range(len(layers))):
             dW, db = dense_backward_weights(dZ, As[layer])
-            gradients = [mean_gradient(dW, len(weight)), mean_gradient(db, len(weight)), *gradients]
+            gradients = [mean_gradient(dW, len(weight)), mean_gradient(db, len(weight))[:, None], *gradients]
             if layer:
                 dA = dense_backward_input(layers[layer][0], dZ)
                 dZ = activation_backward(activations[layer - 1], Zs[layer - 1], As[layer], dA)
