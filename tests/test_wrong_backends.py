@@ -1,0 +1,291 @@
+"""The parity check goes red against deliberately wrong backends: every op an ulp off, every sum in another order.
+
+A wrong backend is the reference with one function replaced; it is compared with the Numba backend just as
+``test_parity.py`` compares the right one. A version that the check lets pass is a hole in the suite.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from networks import Network, assert_same_quantities, make_data, quantities
+
+from fastnn.backends import numba_backend, numpy_backend
+from fastnn.backends.numpy_backend import activation, dense, loss, penalty, reduction, update
+from fastnn.contract import combine_pairwise
+from fastnn.optimizers import SGD, Optimizer
+from fastnn.plan.gradients import GRADIENT_RULES
+
+pytestmark = pytest.mark.needs_jit
+
+# the package's attribute of that name is the executor's class
+executor = importlib.import_module("fastnn.backends.numpy_backend.executor")
+
+RELU = Network(
+    (9, 33, 5), ("relu", "sigmoid"), "binary_crossentropy", penalty=(0.01, 0.02), activity=(0.01, 0.02)
+)
+RELU_OUTPUT = Network((9, 33, 5), ("relu", "relu"), "mse")
+SOFTMAX = Network((9, 33, 5), ("gelu", "softmax"), "categorical_crossentropy")
+SOFTMAX_MSE = Network((9, 33, 5), ("tanh", "softmax"), "mse")
+LABELS = Network((9, 33, 5), ("tanh", "softmax"), "sparse_categorical_crossentropy")
+RUNS = ((5, 3), (70, 40), (2600, 2500))
+"""Samples and batch; the last holds three blocks of the contract's 1024 samples."""
+
+PLAIN = SGD(0.1, momentum=0.9)
+BY_VALUE = SGD(0.1, momentum=0.9, clipvalue=1e-3)
+BY_NORM = SGD(0.1, momentum=0.9, clipnorm=1e-2)
+BY_GLOBAL_NORM = SGD(0.1, momentum=0.9, global_clipnorm=1e-2)
+
+
+def differs(network: Network, optimizer: Optimizer, dtype: Any, samples: int, batch: int) -> bool:
+    """Return whether the parity check tells the NumPy backend, as it is now, from the Numba backend."""
+    plan = network.plan()
+    data = make_data(plan, dtype, samples, weighted=True, order="permutation")
+    results = [quantities(b, plan, dtype, data, batch, optimizer, 2) for b in (numpy_backend, numba_backend)]
+    try:
+        assert_same_quantities(*results, "parity")
+    except AssertionError as difference:
+        assert "differ" in str(difference)
+        return True
+    return False
+
+
+def is_seen(network: Network, optimizer: Optimizer = PLAIN, dtypes: Any = (np.float32, np.float64)) -> bool:
+    """Return whether one of a few runs differs."""
+    return any(differs(network, optimizer, dtype, *run) for run in RUNS for dtype in dtypes)
+
+
+def up(x: Any) -> Any:
+    """Return the next floats above."""
+    with np.errstate(all="ignore"):
+        return np.nextafter(x, np.inf).astype(np.asarray(x).dtype)[()]
+
+
+def first_up(x: Any) -> Any:
+    """Return ``x`` with its greatest element, and no other, one ulp greater."""
+    y = np.array(x)
+    y.flat[y.argmax()] = up(y.flat[y.argmax()])
+    return y[()]
+
+
+def reversed_features(function: Callable[..., Any], *axes: int | None) -> Callable[..., Any]:
+    """Return ``function`` seeing argument ``i`` with axis ``axes[i]`` reversed: the same terms, summed backwards."""
+
+    def wrong(*arguments: Any) -> Any:
+        flipped = [a if axis is None or a is None else np.flip(a, axis) for a, axis in zip(arguments, axes)]
+        return function(*flipped, *arguments[len(axes) :])
+
+    return wrong
+
+
+def summed_backwards(term: Callable[[int], Any], samples: int, shape: Any, dtype: Any) -> Any:
+    return reduction_sum_samples(lambda j: term(samples - 1 - j), samples, shape, dtype)
+
+
+def in_order(term: Callable[[int], Any], first: int, last: int, shape: Any, dtype: Any) -> Any:
+    total = np.zeros(shape, dtype)
+    for j in range(first, last):
+        total = total + term(j)
+    return total
+
+
+def with_block(size: int) -> Callable[..., Any]:
+    """Return the sum over samples with another block size."""
+
+    def sum_samples(term: Callable[[int], Any], samples: int, shape: Any, dtype: Any) -> Any:
+        starts = range(0, samples, size)
+        return combine_pairwise([in_order(term, at, min(at + size, samples), shape, dtype) for at in starts])
+
+    return sum_samples
+
+
+def blocks_in_order(term: Callable[[int], Any], samples: int, shape: Any, dtype: Any) -> Any:
+    """Sum over samples, the sums of blocks combined from the last on instead of pairwise."""
+    sums = [in_order(term, at, min(at + 1024, samples), shape, dtype) for at in range(0, samples, 1024)]
+    total = sums[-1]
+    for s in reversed(sums[:-1]):
+        total = s + total
+    return total
+
+
+def fused_multiply_add(W: Any, b: Any, A: Any) -> Any:
+    """Return ``W A + b`` with each product unrounded before it is added: what an FMA does to float32."""
+    Z = np.zeros((len(W), A.shape[1]), A.dtype)
+    if b is not None:
+        Z[...] = b[:, None]
+    for k in range(len(A)):
+        Z = (Z.astype(np.float64) + W[:, k, None].astype(np.float64) * A[k].astype(np.float64)).astype(
+            A.dtype
+        )
+    return Z
+
+
+def bias_last(W: Any, b: Any, A: Any) -> Any:
+    return dense_forward(W, None, A) + b[:, None]
+
+
+def by_blas(W: Any, b: Any, A: Any) -> Any:
+    return W @ A + b[:, None]
+
+
+reduction_sum_samples, sum_features = reduction.sum_samples, activation.sum_features
+dense_forward = dense.dense_forward
+
+# Every op of the reference's table, an ulp up in all elements or in one, and the network that runs it.
+OPS: dict[str, Network] = {
+    "dense_forward": SOFTMAX,
+    "dense_backward_input": SOFTMAX,
+    "activation_forward": RELU,
+    "activation_backward": SOFTMAX_MSE,
+    "loss_value": RELU,
+    "loss_gradient": RELU,
+    "softmax_crossentropy_value": SOFTMAX,
+    "softmax_crossentropy_gradient": SOFTMAX,
+    "activity_penalty_value": RELU,
+    "activity_penalty_gradient": RELU,
+}
+
+# Every function that the reference's executor calls outside the table: module global, its version an ulp off.
+FUNCTIONS: dict[str, tuple[Network, Optimizer]] = {
+    "dense_backward_weights": (SOFTMAX, PLAIN),
+    "sum_row": (SOFTMAX, PLAIN),
+    "mean_gradient": (SOFTMAX, PLAIN),
+    "add_penalty_gradient": (RELU, PLAIN),
+    "penalty_sum": (RELU, PLAIN),
+    "clip_by_value": (SOFTMAX, BY_VALUE),
+    "clip_by_norm": (SOFTMAX, BY_NORM),
+    "optimizer_update": (SOFTMAX, PLAIN),
+}
+
+# One sum in another order, or another rounding: (module, function, its wrong version, network, optimizer).
+ORDERS: dict[str, tuple[Any, str, Any, Network, Optimizer]] = {
+    "features backwards": (executor, "dense_forward", reversed_features(dense_forward, 1, None, 0), SOFTMAX, PLAIN),
+    "bias last": (executor, "dense_forward", bias_last, SOFTMAX, PLAIN),
+    "fused multiply-add": (executor, "dense_forward", fused_multiply_add, SOFTMAX, PLAIN),
+    "BLAS": (executor, "dense_forward", by_blas, SOFTMAX, PLAIN),
+    "units backwards": (
+        executor, "dense_backward_input", reversed_features(dense.dense_backward_input, 0, 0), SOFTMAX, PLAIN
+    ),
+    "samples backwards": (dense, "sum_samples", summed_backwards, SOFTMAX, PLAIN),
+    "blocks of 512 samples": (dense, "sum_samples", with_block(512), SOFTMAX, PLAIN),
+    "blocks of 2048 samples": (dense, "sum_samples", with_block(2048), SOFTMAX, PLAIN),
+    "blocks from the last on": (dense, "sum_samples", blocks_in_order, SOFTMAX, PLAIN),
+    "losses backwards": (executor, "sum_row", reversed_features(reduction.sum_row, 0), SOFTMAX, PLAIN),
+    "losses by np.sum": (executor, "sum_row", np.sum, SOFTMAX, PLAIN),
+    "softmax backwards": (activation, "sum_features", reversed_features(sum_features, 0), SOFTMAX_MSE, PLAIN),
+    "outputs of a loss backwards": (loss, "sum_features", reversed_features(sum_features, 0), RELU, PLAIN),
+    "classes of a loss backwards": (loss, "sum_features", reversed_features(sum_features, 0), SOFTMAX, PLAIN),
+    "activities backwards": (penalty, "sum_features", reversed_features(sum_features, 0), RELU, PLAIN),
+    "penalties backwards": (update, "sum_vector", reversed_features(reduction.sum_vector, 0), RELU, PLAIN),
+    "norm backwards": (update, "sum_vector", reversed_features(reduction.sum_vector, 0), SOFTMAX, BY_NORM),
+    "global norm in plain order": (
+        update, "sum_vector", lambda x: np.add.accumulate(x)[-1], SOFTMAX, BY_GLOBAL_NORM
+    ),
+    "norm by np.sum": (update, "sum_vector", np.sum, SOFTMAX, BY_NORM),
+    "gradient times 1 / samples": (
+        executor, "mean_gradient", lambda total, n: total * (total.dtype.type(1) / total.dtype.type(n)), SOFTMAX, PLAIN
+    ),
+}  # fmt: skip
+
+# -0.0 for +0.0, another dtype on the way, other rows: what is no ulp and no sum.
+SLIPS: dict[str, tuple[str, Any]] = {
+    "negative zeros": ("activation_forward", lambda result: np.where(result == 0, -result, result)),
+    "rounded through float16": (
+        "activation_forward",
+        lambda result: result.astype(np.float16).astype(result.dtype),
+    ),
+    "one NaN": ("activation_backward", lambda result: np.where(result == result.max(), np.nan, result)),
+    "samples shifted": ("dense_forward", lambda result: np.roll(result, 1, axis=1)),
+}
+
+
+def wrong_op(monkeypatch: Any, kind: str, alter: Callable[[Any], Any]) -> None:
+    written, right = executor._OPS[kind]
+    monkeypatch.setitem(
+        executor._OPS, kind, (written, lambda o, s: alter(right(o, s)).astype(right(o, s).dtype))
+    )
+
+
+@pytest.mark.parametrize("network", [RELU, RELU_OUTPUT, SOFTMAX, SOFTMAX_MSE, LABELS])
+@pytest.mark.parametrize("optimizer", [PLAIN, BY_VALUE, BY_NORM, BY_GLOBAL_NORM])
+def test_the_right_backend_passes(network, optimizer):
+    assert not is_seen(network, optimizer)
+
+
+@pytest.mark.parametrize("kind", OPS)
+@pytest.mark.parametrize("alter", [up, first_up], ids=["all an ulp up", "one element an ulp up"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
+def test_an_op_off_by_an_ulp_is_seen(monkeypatch, kind, alter, dtype):
+    if alter is first_up and kind not in ("activation_forward", "dense_forward"):
+        # the sum over samples may round one ulp of one of them away: raise a whole feature
+        def alter(x):
+            return np.concatenate([up(x[:1]), x[1:]])
+
+    wrong_op(monkeypatch, kind, alter)
+    assert is_seen(OPS[kind], PLAIN, (dtype,))
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_off_by_an_ulp_is_seen(monkeypatch, name):
+    right = getattr(executor, name)
+    network, optimizer = FUNCTIONS[name]
+
+    def wrong(*arguments):
+        result = right(*arguments)
+        if name == "optimizer_update":
+            weights = arguments[1]
+            weights[...] = first_up(weights)
+        elif name == "dense_backward_weights":
+            return first_up(result[0]), result[1]
+        return None if result is None else up(result)
+
+    monkeypatch.setattr(executor, name, wrong)
+    assert is_seen(network, optimizer)
+
+
+@pytest.mark.parametrize("name", ORDERS)
+def test_another_order_is_seen(monkeypatch, name):
+    module, function, wrong, network, optimizer = ORDERS[name]
+    monkeypatch.setattr(module, function, wrong)
+    assert is_seen(network, optimizer)
+
+
+@pytest.mark.parametrize("name", SLIPS)
+def test_other_slips_are_seen(monkeypatch, name):
+    kind, alter = SLIPS[name]
+    wrong_op(monkeypatch, kind, alter)
+    assert is_seen(RELU_OUTPUT)
+
+
+def test_a_label_off_by_one_is_seen(monkeypatch):
+    right = executor.NumpyExecutor._targets
+    monkeypatch.setattr(executor.NumpyExecutor, "_targets", lambda *a: np.roll(right(*a), 1, axis=0))
+    assert is_seen(LABELS)
+
+
+def test_every_op_and_function_has_its_wrong_version():
+    assert set(OPS) == set(executor._OPS), "an op of the reference without a wrong version"
+    numba_kinds = importlib.import_module("fastnn.backends.numba_backend.executor")._LOWER
+    assert set(OPS) == set(numba_kinds), "the backends have different ops"
+    assert set(GRADIENT_RULES) - {"activity_penalty"} <= set(OPS)
+    imported = {
+        name
+        for name, value in vars(executor).items()
+        if callable(value) and getattr(value, "__module__", "").startswith("fastnn.backends.numpy_backend.")
+        and not isinstance(value, type)
+    }  # fmt: skip
+    assert imported == {*OPS, *FUNCTIONS}, "a function of the reference without a wrong version"
+
+
+@pytest.mark.parametrize("kind", OPS)
+def test_the_network_of_each_op_runs_it(monkeypatch, kind):
+    def never(o, s):
+        raise AssertionError(f"{kind} ran")
+
+    monkeypatch.setitem(executor._OPS, kind, (executor._OPS[kind][0], never))
+    with pytest.raises(AssertionError, match="ran"):
+        is_seen(OPS[kind])
