@@ -26,6 +26,10 @@ class NotBuiltError(FastnnError, RuntimeError):
     """A model is asked for something that exists only once it is built or compiled."""
 
 
+class MissingPackageError(FastnnError, ImportError):
+    """An optional package is not installed; the message says what installs it."""
+
+
 def unknown_name(kind: str, got: object, accepted: Iterable[str]) -> UnknownNameError:
     """Return the error for a name that no registry holds, with the nearest accepted one.
 

@@ -29,6 +29,7 @@ from fastnn.random.counter import checked_integer
 from fastnn.tracing import trace_loss
 from fastnn.training.history import History
 from fastnn.training.loop import Counter, Evaluation, Training, evaluate, train
+from fastnn.training.progress import check_verbose
 from fastnn.validation import (
     check_samples,
     check_targets,
@@ -299,7 +300,7 @@ class Sequential:
             Targets; integer labels (N,) for a sparse loss.
         batch_size, epochs : int
         verbose : "auto", 0, 1 or 2
-            Nothing, a bar an epoch, a line an epoch; "auto" is a bar on a terminal or in a notebook.
+            Nothing, a bar, a line an epoch; "auto" is a bar on a terminal or in a notebook, nothing elsewhere.
         validation_split : float
             Share of the data, taken from its end before any shuffling, that is evaluated after each epoch instead
             of trained on.
@@ -330,6 +331,7 @@ class Sequential:
             If the model is not compiled.
         """
         optimizer, loss = self._compiled()
+        shown = check_verbose(verbose)
         batch = positive_whole("batch_size", batch_size)
         count = positive_whole("epochs", epochs, zero=True)
         order_seed = self.seed if seed is None else checked_integer("seed", seed, 2**64 - 1)
@@ -342,7 +344,7 @@ class Sequential:
             executor = self._executor(learning=True)
             task = Training(executor, optimizer, training.data, training.y, min(batch, training.data.samples), count,
                             bool(shuffle), order_seed, self.backend.random, self._metrics(), validation,
-                            verbose)  # fmt: skip
+                            shown)  # fmt: skip
             self.history = history
             train(task, self._counter, history)
         return history

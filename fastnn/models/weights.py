@@ -39,7 +39,7 @@ def named_views(plan: Plan, vector: Array) -> dict[str, Array]:
 
 def keras_arrays(plan: Plan, vector: Array) -> list[Array]:
     """Return copies in Keras' order and layout: kernels (inputs, units), biases (units,)."""
-    return [np.ascontiguousarray(view.T) for view in named_views(plan, vector).values()]
+    return [np.array(view.T, order="C") for view in named_views(plan, vector).values()]
 
 
 def load_keras_arrays(plan: Plan, vector: Array, arrays: Sequence[Any]) -> None:

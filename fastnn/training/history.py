@@ -29,6 +29,13 @@ class History:
         for name, value in values.items():
             self.history.setdefault(name, []).append(value)
 
+    def plot(self, *, title: str | None = None, figure: Any = None) -> Any:
+        """Draw the learning curves; see ``fastnn.plots.learning_curves``."""
+        # a floor up, and optional: loaded by those who ask for it
+        from fastnn.plots import learning_curves
+
+        return learning_curves(self, title=title, figure=figure)
+
     def __repr__(self) -> str:
         last = ", ".join(f"{name} {values[-1]:.4g}" for name, values in self.history.items())
         return f"<History of {len(self.epoch)} epochs: {last}>"

@@ -122,7 +122,8 @@ class Training:
         The backend's random functions.
     metrics : list of Metric
     validation : Evaluation or None
-    verbose : int or str
+    verbose : int
+        0, 1 or 2.
     """
 
     executor: Executor
@@ -136,7 +137,7 @@ class Training:
     random: Any
     metrics: list[Metric]
     validation: Evaluation | None
-    verbose: int | str
+    verbose: int
 
 
 @dataclass

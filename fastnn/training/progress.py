@@ -1,6 +1,7 @@
 """Progress on a terminal or in a notebook by tqdm, one line an epoch elsewhere, or nothing.
 
-tqdm is optional: without it the lines are printed.
+One bar serves a whole training: an epoch of a small network takes milliseconds, less than a bar of its own
+would. tqdm is optional: without it the lines are printed.
 """
 
 from __future__ import annotations
@@ -12,15 +13,44 @@ from typing import Any
 
 from fastnn.errors import InvalidValueError
 
+BAR = "{desc} |{bar:12}| {elapsed}<{remaining}{postfix}"
+REFRESH_SECONDS = 0.1
+
 
 def line(values: dict[str, float]) -> str:
     """Return losses and metrics as people read them."""
     return " - ".join(f"{name}: {value:.4f}" for name, value in values.items())
 
 
+def compact(values: dict[str, float]) -> str:
+    """Return losses and metrics in little space: each validation value behind its training value."""
+    parts = []
+    for name, value in values.items():
+        validation = values.get(f"val_{name}")
+        if validation is not None:
+            parts.append(f"{name} {value:.4f} (val {validation:.4f})")
+        elif not name.startswith("val_"):
+            parts.append(f"{name} {value:.4f}")
+    return ", ".join(parts)
+
+
 def _in_notebook() -> bool:
     shell = sys.modules.get("IPython")
     return shell is not None and getattr(shell.get_ipython(), "kernel", None) is not None
+
+
+def check_verbose(verbose: int | str) -> int:
+    """Return 0, 1 or 2 for what ``fit`` was given; "auto" is 1 on a terminal or in a notebook, else 0.
+
+    Raises
+    ------
+    InvalidValueError
+    """
+    if isinstance(verbose, bool) or verbose not in ("auto", 0, 1, 2):
+        raise InvalidValueError(f"verbose must be 'auto', 0, 1 or 2, got {verbose!r}")
+    if verbose == "auto":
+        return 1 if sys.stderr.isatty() or _in_notebook() else 0
+    return int(verbose)
 
 
 class Progress:
@@ -29,47 +59,50 @@ class Progress:
     Parameters
     ----------
     epochs, samples : int
-    verbose : "auto", 0, 1 or 2
-        0 shows nothing, 1 a bar an epoch, 2 a line an epoch; "auto" is 1 on a terminal or in a notebook and 0 elsewhere.
+        Epochs of the training, samples of an epoch.
+    verbose : 0, 1 or 2
+        Nothing, a bar with the running loss and the last epoch's values, a line an epoch.
     """
 
-    def __init__(self, epochs: int, samples: int, verbose: int | str) -> None:
-        if verbose not in ("auto", 0, 1, 2):
-            raise InvalidValueError(f"verbose must be 'auto', 0, 1 or 2, got {verbose!r}")
-        if verbose == "auto":
-            verbose = 1 if sys.stderr.isatty() or _in_notebook() else 0
-        self.verbose = int(verbose)
-        self._bars = self.verbose == 1 and importlib.util.find_spec("tqdm") is not None
-        self._epochs, self._samples = epochs, samples
+    def __init__(self, epochs: int, samples: int, verbose: int) -> None:
+        self._lines = verbose > 0
+        self._epochs = epochs
         self._bar: Any = None
+        self._last = ""
         self._start = 0.0
+        if verbose == 1 and epochs and importlib.util.find_spec("tqdm") is not None:
+            from tqdm.auto import tqdm
+
+            self._lines = False
+            self._bar = tqdm(
+                total=epochs * samples, desc=f"Epoch 1/{epochs}", bar_format=BAR, dynamic_ncols=True,
+                mininterval=REFRESH_SECONDS, file=None if _in_notebook() else sys.stderr,
+            )  # fmt: skip
 
     def begin(self, epoch: int) -> None:
         """Start an epoch."""
         self._start = time.perf_counter()
-        if self._bars:
-            from tqdm.auto import tqdm
-
-            self._bar = tqdm(total=self._samples, desc=f"Epoch {epoch + 1}/{self._epochs}", unit="sample",
-                             unit_scale=True, leave=True, file=None if _in_notebook() else sys.stderr)  # fmt: skip
+        if self._bar is not None:
+            self._bar.set_description_str(f"Epoch {epoch + 1}/{self._epochs}", refresh=False)
 
     def advance(self, samples: int, loss: float) -> None:
         """Note that ``samples`` more are done and the running loss."""
         if self._bar is not None:
-            self._bar.set_postfix_str(f"loss: {loss:.4f}", refresh=False)
+            if not self._last:
+                self._bar.set_postfix_str(f"loss {loss:.4f}", refresh=False)
             self._bar.update(samples)
 
     def end(self, epoch: int, values: dict[str, float]) -> None:
         """Finish an epoch with its results."""
         if self._bar is not None:
-            self._bar.set_postfix_str(line(values), refresh=True)
-            self.close()
-        elif self.verbose:
+            self._last = compact(values)
+            self._bar.set_postfix_str(self._last, refresh=epoch + 1 == self._epochs)
+        elif self._lines:
             seconds = time.perf_counter() - self._start
             print(f"Epoch {epoch + 1}/{self._epochs} - {seconds:.2f} s - {line(values)}", flush=True)
 
     def close(self) -> None:
-        """Take the bar away; also after an interruption."""
+        """Leave the bar as it stands; also after an interruption."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None

@@ -1,0 +1,8 @@
+"""Figures by matplotlib, which is imported when the first one is drawn (``pip install 'fastnn[plot]'``)."""
+
+from __future__ import annotations
+
+from fastnn.plots.figure import new_figure
+from fastnn.plots.learning_curves import learning_curves
+
+__all__ = ["learning_curves", "new_figure"]
