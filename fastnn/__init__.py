@@ -1,7 +1,7 @@
 """fastnn: neural networks on the CPU at BLAS-class speed, with every bit of the result defined.
 
-Names are imported when they are first used: ``import fastnn`` costs little more than NumPy, and Numba is loaded
-only by the backend that needs it.
+Names are imported when they are first used: ``import fastnn`` costs little more than NumPy, and Numba is
+loaded only by the backend that needs it.
 """
 
 from __future__ import annotations

@@ -1,15 +1,17 @@
-"""The classic tutorial's functions, drop-in: a network written by hand keeps its lines and gets compiled kernels.
+"""The classic tutorial's functions, drop-in: a network written by hand gets compiled kernels.
 
-Samples are columns: X (features, N), Y (outputs, N), W (units, features), b (units, 1), any depth W1 ... WL. Everything is
-computed in float32 if every array of floats passed is float32 or float16, else in float64; integers follow, lists
-count as float64. Any strides and read-only arrays are accepted, and nothing passed is changed. ``backend=`` is a name
-or module, by default the one in force (``fastnn.set_backend``); the bits are the same with each.
+Samples are columns: X (features, N), Y (outputs, N), W (units, features), b (units, 1), any depth W1 ... WL.
+Everything is computed in float32 if every array of floats passed is float32 or float16, else in float64;
+integers follow, lists count as float64. Any strides and read-only arrays are accepted, and nothing passed is
+changed. ``backend=`` is a name or module, by default the one in force (``fastnn.set_backend``); the bits are
+the same with each.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -63,9 +65,17 @@ PIECE = 0.04
 """Seconds that compiled steps run before Python looks up: Ctrl-C works in between."""
 
 
-def initialize_parameters(input_size: int, hidden_size: int | Sequence[int], output_size: int, *, seed: int = 0,
-                          dtype: Any = np.float64, initializer: str | Initializer | None = None, scale: float = 0.01,
-                          backend: str | Backend | None = None) -> dict[str, Array]:  # fmt: skip
+def initialize_parameters(
+    input_size: int,
+    hidden_size: int | Sequence[int],
+    output_size: int,
+    *,
+    seed: int = 0,
+    dtype: Any = np.float64,
+    initializer: str | Initializer | None = None,
+    scale: float = 0.01,
+    backend: str | Backend | None = None,
+) -> dict[str, Array]:
     """Return start values: weights drawn at random, biases 0.
 
     Parameters
@@ -113,7 +123,7 @@ def initialize_parameters(input_size: int, hidden_size: int | Sequence[int], out
     draw = RandomNormal(stddev=scale) if initializer is None else initializers.get(initializer)
     random = get_backend(backend).random
     parameters = {}
-    for n, (features, units) in enumerate(zip(widths, widths[1:])):
+    for n, (features, units) in enumerate(pairwise(widths)):
         # numbered like the parameters of Sequential, which then starts from the same weights
         parameters[f"W{n + 1}"] = draw((units, features), features, units, kind, seed, 2 * n, random=random)
         parameters[f"b{n + 1}"] = np.zeros((units, 1), kind)
@@ -217,10 +227,8 @@ def compute_cost(
     InvalidValueError, InvalidTypeError
         If shapes differ, there are no samples, or a value is not in [0, 1].
 
-    Notes
-    -----
-    Each sample's terms are added over its outputs, the samples by the contract's rule 3, in the dtype of the arrays; the
-    sum is then divided by N in float64.
+    Notes ----- Each sample's terms are added over its outputs, the samples by the contract's rule 3, in the
+    dtype of the arrays; the sum is then divided by N in float64.
 
     Examples
     --------
@@ -243,11 +251,19 @@ def compute_cost(
     return float(engine.sum_row(terms)) / a.shape[1]
 
 
-def backward_propagation(parameters: Parameters, cache: Parameters, X: Any, Y: Any, *,
-                         activation: str | Activation = "sigmoid", output_activation: str | Activation = "sigmoid",
-                         backend: str | Backend | None = None,
-                         allow_nonfinite: bool = False) -> dict[str, Array]:  # fmt: skip
-    """Return the gradients of the cost: behind a sigmoid ``dZL = AL - Y``, then ``dW = dZ A^T / N`` and so on down.
+def backward_propagation(
+    parameters: Parameters,
+    cache: Parameters,
+    X: Any,
+    Y: Any,
+    *,
+    activation: str | Activation = "sigmoid",
+    output_activation: str | Activation = "sigmoid",
+    backend: str | Backend | None = None,
+    allow_nonfinite: bool = False,
+) -> dict[str, Array]:
+    """Return the gradients of the cost: behind a sigmoid ``dZL = AL - Y``, then ``dW = dZ A^T / N`` and so on
+    down.
 
     Parameters
     ----------
@@ -327,10 +343,18 @@ def update_parameters(parameters: Parameters, grads: Parameters, learning_rate: 
     return _split(vector, arrays)
 
 
-def gradient_descent(X: Any, Y: Any, parameters: Parameters, learning_rate: float, iterations: int, *,
-                     activation: str | Activation = "sigmoid", output_activation: str | Activation = "sigmoid",
-                     backend: str | Backend | None = None,
-                     allow_nonfinite: bool = False) -> tuple[dict[str, Array], Array]:  # fmt: skip
+def gradient_descent(
+    X: Any,
+    Y: Any,
+    parameters: Parameters,
+    learning_rate: float,
+    iterations: int,
+    *,
+    activation: str | Activation = "sigmoid",
+    output_activation: str | Activation = "sigmoid",
+    backend: str | Backend | None = None,
+    allow_nonfinite: bool = False,
+) -> tuple[dict[str, Array], Array]:
     """Run the tutorial's loop, compiled: forward, cost, backward, update, on the full batch.
 
     The bits are those of calling the four functions ``iterations`` times.
@@ -403,8 +427,8 @@ def _with_cost(
     name = network.activations[-1].name
     if name in ACTIVATIONS and name not in PROBABILITIES:
         raise InvalidValueError(
-            f"the cost takes outputs in [0, 1]: output_activation must be {', '.join(PROBABILITIES)} or your own, "
-            f"got {name!r}"
+            f"the cost takes outputs in [0, 1]: output_activation must be one of {', '.join(PROBABILITIES)} "
+            f"or your own, got {name!r}"
         )
     return network
 

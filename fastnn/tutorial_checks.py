@@ -1,7 +1,7 @@
 """Reads the tutorial's dictionaries and column arrays, or says what is wrong before any work is done.
 
-Shapes: W (units, features), b (units, 1) or (units,), X (features, N), Y and A (outputs, N). Arrays pass through as they are,
-whatever their strides; what is computed in is decided by ``common_dtype``.
+Shapes: W (units, features), b (units, 1) or (units,), X (features, N), Y and A (outputs, N). Arrays pass
+through as they are, whatever their strides; what is computed in is decided by ``common_dtype``.
 """
 
 from __future__ import annotations
@@ -88,10 +88,8 @@ def read_dictionary(what: str, kinds: str, given: Parameters) -> list[Array]:
             return [as_array(name, given[name]) for name in names]
     except KeyError:
         pass
-    first = kinds.split()[0]
-    numbers = [
-        int(k[len(first) :]) for k in map(str, given) if k.startswith(first) and k[len(first) :].isdecimal()
-    ]
+    ends = [key[len(kind) :] for key in map(str, given) for kind in kinds.split() if key.startswith(kind)]
+    numbers = [int(end) for end in ends if end.isdecimal()]
     wanted = layer_names(kinds, max([1, *(n for n in numbers if n <= len(given) + 1)]))
     missing = [name for name in wanted if name not in given]
     unknown = [str(key) for key in given if key not in wanted]
@@ -140,7 +138,7 @@ def read_parameters(parameters: Parameters) -> tuple[list[Array], tuple[int, ...
 
 
 _known: dict[tuple[Any, ...], tuple[DenseNetwork, np.dtype[Any]]] = {}
-"""Checked calls by their shapes, dtypes and activations: the same again need not be looked at piece by piece."""
+"""Checked calls by shapes, dtypes and activations: the same again need not be looked at piece by piece."""
 
 
 def known_call(
@@ -201,7 +199,8 @@ def check_finite(name: str, array: Array, backend: Backend) -> None:
         at = backend.first_outside(array, -largest, largest)
         if at >= 0:
             raise InvalidValueError(
-                f"{name} holds {_element(array, at)}; pass allow_nonfinite=True to compute with it all the same"
+                f"{name} holds {_element(array, at)}; "
+                "pass allow_nonfinite=True to compute with it all the same"
             )
 
 

@@ -1,8 +1,9 @@
 """What a backend module must offer.
 
-Arrays have the batch in columns: N samples, D features in, M units out. They are float32 or float64, all of a call alike, of
-any strides, read-only or not, and none is written to unless the function says so. Nothing is checked here: what users pass
-is checked by the floors above. Every function returns the same bits in every backend (``fastnn.contract``).
+Arrays have the batch in columns: N samples, D features in, M units out. They are float32 or float64, all of a
+call alike, of any strides, read-only or not, and none is written to unless the function says so. Nothing is
+checked here: what users pass is checked by the floors above. Every function returns the same bits in every
+backend (``fastnn.contract``).
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class Backend(Protocol):
         ...
 
     def dense_forward(self, W: Array, b: Array | None, A: Array) -> Array:
-        """Return ``Z = W A + b``, (M, N): from b (or +0), products added in ascending order of the feature."""
+        """Return ``Z = W A + b``, (M, N): from b (or +0), products added by ascending feature."""
         ...
 
     def dense_backward_input(self, W: Array, dZ: Array) -> Array:
@@ -74,8 +75,17 @@ class Backend(Protocol):
         """Return each sample's weighted loss, (N,): terms added in ascending order of the output."""
         ...
 
-    def loss_gradient(self, formula: Formula, mean: bool, delta: float | None, fused: bool, Y: Array, P: Array, A: Array,
-                      weight: Array) -> Array:  # fmt: skip
+    def loss_gradient(
+        self,
+        formula: Formula,
+        mean: bool,
+        delta: float | None,
+        fused: bool,
+        Y: Array,
+        P: Array,
+        A: Array,
+        weight: Array,
+    ) -> Array:
         """Return the gradient of each sample's weighted loss by P, (M, N)."""
         ...
 
@@ -88,7 +98,7 @@ class Backend(Protocol):
         ...
 
     def activity_penalty_value(self, l1: float, l2: float, A: Array, weight: Array, terms: Array) -> Array:
-        """Return ``terms``, (N,), plus each sample's weighted penalty, summed over features in ascending order."""
+        """Return ``terms``, (N,), plus each sample's weighted penalty, summed by ascending feature."""
         ...
 
     def activity_penalty_gradient(self, l1: float, l2: float, A: Array, weight: Array, dA: Array) -> Array:

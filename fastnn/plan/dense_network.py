@@ -1,6 +1,7 @@
 """The plan of a plain dense network: the tutorial's functions describe themselves with it.
 
-Layer l maps ``widths[l - 1]`` features to ``widths[l]`` units; parameters are W1, b1, ..., WL, bL in the flat vector.
+Layer l maps ``widths[l - 1]`` features to ``widths[l]`` units; parameters are W1, b1, ..., WL, bL in the flat
+vector.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""Arrays with the batch in columns, (rows, N), in and out of a program's blocks; and single ops run on arrays.
+"""Arrays with the batch in columns, (rows, N), in and out of a program's blocks; and single ops run on
+arrays.
 
-The first two are ops: the doors of programs whose arrays lie as the tutorial's do. ``OneOp`` runs one op by itself, with
-the walker that runs whole programs: the functions on arrays are made of it, and so test the kernels that train.
+The first two are ops: the doors of programs whose arrays lie as the tutorial's do. ``OneOp`` runs one op by
+itself, with the walker that runs whole programs: the functions on arrays are made of it, and so test the
+kernels that train.
 """
 
 from __future__ import annotations

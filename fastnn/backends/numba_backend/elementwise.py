@@ -1,7 +1,8 @@
 """Formulas over whole arrays, and the search for elements out of range.
 
-The counterpart of ``numpy_backend/elementwise.py``. A formula's loop is an op like those of programs, called by its
-address: a new formula recompiles nothing but itself. Large arrays are shared out in equal runs over the threads.
+The counterpart of ``numpy_backend/elementwise.py``. A formula's loop is an op like those of programs, called
+by its address: a new formula recompiles nothing but itself. Large arrays are shared out in equal runs over
+the threads.
 """
 
 from __future__ import annotations
@@ -72,7 +73,8 @@ def apply_formula(name: str, *arrays: Array) -> Array:
         x, y = np.broadcast_arrays(*arrays)
     address = op(make_elementwise, float_dtype(x).type, formula.function, formula.arity)
     out = np.empty(x.shape, x.dtype)
-    x = y_flat = x.reshape(-1)
+    # not reshape alone: that of a reversed array is a view that runs backwards
+    x = y_flat = np.ascontiguousarray(x).reshape(-1)
     if len(arrays) == 2:
         y_flat = np.ascontiguousarray(y, x.dtype).reshape(-1)
     if x.size >= PARALLEL_FROM and (workers := _launch.workers()) > 1:
@@ -103,4 +105,4 @@ def _first_outside(x, low, high):
 
 def first_outside(x: Array, low: float, high: float) -> int:
     """Return the position, in C order, of the first element that is NaN or not in [low, high], or -1."""
-    return int(_first_outside(x.reshape(-1), x.dtype.type(low), x.dtype.type(high)))
+    return int(_first_outside(np.ascontiguousarray(x).reshape(-1), x.dtype.type(low), x.dtype.type(high)))

@@ -1,7 +1,8 @@
-"""The backend's functions on arrays: each packs its arguments, runs one op of the programs, and unpacks the result.
+"""The backend's functions on arrays: each packs its arguments, runs one op of the programs, and unpacks the
+result.
 
-Signatures and shapes are those of ``fastnn.backends.protocol``; samples are columns. For whole networks there are
-``executor`` and ``network_forward``: these functions serve tests, comparisons and experiments.
+Signatures and shapes are those of ``fastnn.backends.protocol``; samples are columns. For whole networks there
+are ``executor`` and ``network_forward``: these functions serve tests, comparisons and experiments.
 """
 
 from __future__ import annotations
@@ -81,8 +82,20 @@ def dense_backward_weights(dZ: Array, A: Array) -> tuple[Array, Array]:
         table = rows.ctypes.data + np.arange(len(rows), dtype=np.int64) * rows.strides[0]
         items = -(-columns // (TILE_VECTORS * width)) * -(-units // dense.UNITS_PER_ITEM)
         finish = [sums.ctypes.data, 0, 0, 0, 0, 0, 0]
-        run.over_items(make_sums, (), items, run[0], run.block_bytes, run.address(table, np.int64), units, columns,
-                       0, units * columns, *finish, *finish)  # fmt: skip
+        run.over_items(
+            make_sums,
+            (),
+            items,
+            run[0],
+            run.block_bytes,
+            run.address(table, np.int64),
+            units,
+            columns,
+            0,
+            units * columns,
+            *finish,
+            *finish,
+        )
     return sums[: units * columns].reshape(units, columns)[:, :features].copy(), sums[
         units * columns :
     ].copy()
@@ -92,8 +105,15 @@ def activation_forward(activation: Activation, Z: Array) -> Array:
     """Return ``A = f(Z)``; see ``protocol.Backend``."""
     run = OneOp(float_dtype(Z), Z.shape[1], len(Z), len(Z))
     run.put(0, Z)
-    run.over_blocks(activations.make_activation_forward, activations.arguments_forward(activation), run[0], run[1],
-                    run.block_bytes, len(Z), bits_of(activation.alpha or 0.0))  # fmt: skip
+    run.over_blocks(
+        activations.make_activation_forward,
+        activations.arguments_forward(activation),
+        run[0],
+        run[1],
+        run.block_bytes,
+        len(Z),
+        bits_of(activation.alpha or 0.0),
+    )
     return run.get(1)
 
 
@@ -102,8 +122,17 @@ def activation_backward(activation: Activation, Z: Array, A: Array, dA: Array) -
     run = OneOp(float_dtype(Z), Z.shape[1], *[len(Z)] * 4)
     for tensor, x in enumerate((Z, A, dA)):
         run.put(tensor, x)
-    run.over_blocks(activations.make_activation_backward, activations.arguments_backward(activation), run[0], run[1],
-                    run[2], run[3], run.block_bytes, len(Z), bits_of(activation.alpha or 0.0))  # fmt: skip
+    run.over_blocks(
+        activations.make_activation_backward,
+        activations.arguments_backward(activation),
+        run[0],
+        run[1],
+        run[2],
+        run[3],
+        run.block_bytes,
+        len(Z),
+        bits_of(activation.alpha or 0.0),
+    )
     return run.get(3)
 
 
@@ -124,12 +153,30 @@ def loss_value(formula: Formula, mean: bool, delta: float | None, Y: Array, P: A
     return run.get(3)[0]
 
 
-def loss_gradient(formula: Formula, mean: bool, delta: float | None, fused: bool, Y: Array, P: Array, A: Array,
-                  weight: Array) -> Array:  # fmt: skip
+def loss_gradient(
+    formula: Formula,
+    mean: bool,
+    delta: float | None,
+    fused: bool,
+    Y: Array,
+    P: Array,
+    A: Array,
+    weight: Array,
+) -> Array:
     """Return the gradient of each sample's weighted loss by P; see ``protocol.Backend``."""
     run = _loss(P, Y, weight, len(P), A)
-    run.over_blocks(loss.make_loss_gradient, (formula, mean, delta is not None, fused), run[0], run[1], run[2], run[3],
-                    run.block_bytes, len(P), bits_of(delta or 0.0), run[4])  # fmt: skip
+    run.over_blocks(
+        loss.make_loss_gradient,
+        (formula, mean, delta is not None, fused),
+        run[0],
+        run[1],
+        run[2],
+        run[3],
+        run.block_bytes,
+        len(P),
+        bits_of(delta or 0.0),
+        run[4],
+    )
     return run.get(3)
 
 
@@ -166,13 +213,22 @@ def activity_penalty_gradient(l1: float, l2: float, A: Array, weight: Array, dA:
     run = OneOp(float_dtype(A), A.shape[1], len(A), 1, len(A))
     for tensor, x in enumerate((A, weight[None], dA)):
         run.put(tensor, x)
-    run.over_blocks(penalty.make_activity_penalty_gradient, (), run[0], run[1], run[2], run.block_bytes, len(A),
-                    bits_of(l1), bits_of(l2))  # fmt: skip
+    run.over_blocks(
+        penalty.make_activity_penalty_gradient,
+        (),
+        run[0],
+        run[1],
+        run[2],
+        run.block_bytes,
+        len(A),
+        bits_of(l1),
+        bits_of(l2),
+    )
     return run.get(2)
 
 
 def make_finish_gradient(dtype: Any, penalty: bool, clip: bool) -> Callable[..., None]:
-    """Turn a vector of sums into gradients. One item. Operands: vector, elements, then those of ``finish``."""
+    """Turn sums into gradients in place. One item. Operands: vector, elements, then those of ``finish``."""
     size = dtype().itemsize
 
     def finish_gradient(context, record, first_item, last_item, scratch):
@@ -229,11 +285,21 @@ def penalty_sum(w: Array, l1: float, l2: float) -> Any:
 def optimizer_update(rule: UpdateRule, w: Array, g: Array, slots: tuple[Array, ...], scalars: Array) -> None:
     """Apply an update rule to weights and state in place; see ``protocol.Backend``."""
     run = OneOp(float_dtype(w), 1)
-    vectors = np.array([w, *slots], run.dtype)  # the op takes state vectors at equal distances
+    # the op takes state vectors at equal distances
+    vectors = np.array([w, *slots], run.dtype)
     state = vectors.ctypes.data + vectors.strides[0]
     items = -(-len(w) // update.CHUNK)
-    run.over_items(update.make_vector_update, (rule.update, len(slots), len(rule.scalar_names)), items, len(w),
-                   run.address(g), vectors.ctypes.data, state, len(w), scalars=run.address(scalars))  # fmt: skip
+    run.over_items(
+        update.make_vector_update,
+        (rule.update, len(slots), len(rule.scalar_names)),
+        items,
+        len(w),
+        run.address(g),
+        vectors.ctypes.data,
+        state,
+        len(w),
+        scalars=run.address(scalars),
+    )
     for target, new in zip((w, *slots), vectors, strict=True):
         target[...] = new
 

@@ -1,8 +1,10 @@
-"""A dense network on arrays with the batch in columns, as one program: forward, or backward from stored values.
+"""A dense network on arrays with the batch in columns, as one program: forward, or backward from stored
+values.
 
-The counterpart of ``numpy_backend/network.py``, made of the ops that train models. A call copies its arguments into one
-buffer whose addresses the program holds, runs it, and hands out views of one result: for a net of 2-4-1 the whole
-call costs less than one textbook layer. Programs and workspaces are kept per thread, so that calls share nothing.
+The counterpart of ``numpy_backend/network.py``, made of the ops that train models. A call copies its
+arguments into one buffer whose addresses the program holds, runs it, and hands out views of one result: for a
+net of 2-4-1 the whole call costs less than one textbook layer. Programs and workspaces are kept per thread,
+so that calls share nothing.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ from fastnn.backends.numba_backend._layout import (
     TILES,
 )
 from fastnn.backends.numba_backend._memory import view
-from fastnn.backends.numba_backend.executor import NumbaExecutor, _Lowering, aligned_empty
+from fastnn.backends.numba_backend.executor import NumbaExecutor, _Lowering, aligned_zeros
 from fastnn.backends.numba_backend.walker import run_worker
 from fastnn.plan.dense_network import DenseNetwork
 from fastnn.plan.executor import State
@@ -51,7 +53,7 @@ def _finite(out, checked):
     flat = out.reshape(-1)[:checked]
     wrong = 0
     for i in range(flat.size):
-        wrong += not flat[i] - flat[i] == 0
+        wrong += flat[i] - flat[i] != 0  # a difference of NaN or infinities is NaN
     return wrong == 0
 
 
@@ -61,7 +63,7 @@ _REGIONS, _REGION_COUNT, _RECORDS, _RECORD_COUNT, _CONTEXT, _SCRATCH, _CHECKED =
 
 @entry
 def _run_once(header_at, out):
-    """Run one step on the calling thread, unpacking into ``out``; return whether its first rows are finite."""
+    """Run one step on the calling thread, unpacking into ``out``; return whether Z1 is finite."""
     header = view(0, header_at, 7)
     regions = view(0, header[_REGIONS], header[_REGION_COUNT] * REGION_SIZE).reshape((-1, REGION_SIZE))
     records = view(0, header[_RECORDS], header[_RECORD_COUNT] * RECORD_SIZE).reshape((-1, RECORD_SIZE))
@@ -96,7 +98,7 @@ class _Columns(_Lowering):
             assert plan.targets is not None and plan.weights is not None
             read += [plan.targets, plan.weights, *(t for pair in zip(z, a, strict=True) for t in pair)]
         rows = sum(t.rows for t in read)
-        self.inputs = aligned_empty(plan.size + rows * samples, dtype)
+        self.inputs = aligned_zeros(plan.size + rows * samples, dtype)
         # the arguments of a call, as parts of the buffer; sample weights stay 1
         shapes = [(p.shape[0], p.size // p.shape[0]) for p in plan.parameters]
         shapes += [(t.rows, samples) for t in read]
@@ -129,8 +131,14 @@ class _Columns(_Lowering):
                 self._lower(o)
             for pair in zip(z, a, strict=True):
                 for tensor in pair:
-                    self._record(op(make_unpack_columns, self.dtype), 0, self._at(tensor), self.block_bytes, tensor.rows,
-                                 before)  # fmt: skip
+                    self._record(
+                        op(make_unpack_columns, self.dtype),
+                        0,
+                        self._at(tensor),
+                        self.block_bytes,
+                        tensor.rows,
+                        before,
+                    )
                     before += tensor.rows
             self._region(REUSE, 0, products)
         units = [m for m in network.widths[1:] for _ in "ZA"]
@@ -157,7 +165,7 @@ class _Columns(_Lowering):
         self.table, self.program_records = np.array(self.regions, np.int64), np.array(self.records, np.int64)
         self.context = np.zeros(_layout.CONTEXT_SIZE, np.int64)
         self.context[_layout.SAMPLES] = samples
-        self.scratch = aligned_empty(_layout.SCRATCH_BYTES * workers, np.uint8)
+        self.scratch = aligned_zeros(_layout.SCRATCH_BYTES * workers, np.uint8)
         self.losses = np.zeros(2)
         self.may_share = bool((self.table[:, PARALLEL_FROM] <= samples).any())
         self.fixed = (self.table, self.program_records, self.program_records.ctypes.data, self.context,
@@ -176,8 +184,9 @@ class _Columns(_Lowering):
             self.context[_layout.OUT] = out.ctypes.data
             n = self.samples
             with _launch.LAUNCH:
-                walker.run_steps_parallel(*self.fixed, 1, 0, n, n, 0, 0, self.losses.ctypes.data, self.scratch_at,
-                                          workers)  # fmt: skip
+                walker.run_steps_parallel(
+                    *self.fixed, 1, 0, n, n, 0, 0, self.losses.ctypes.data, self.scratch_at, workers
+                )
             return bool(_finite(out, self.checked))
         return bool(_run_once(self.header_at, out))
 
