@@ -509,8 +509,8 @@ def test_nonfinite_data_can_be_allowed(backend):
 def test_a_remembered_call_does_not_hide_a_wrong_one(backend):
     parameters, X, _ = GOOD
     fastnn.forward_propagation(X, parameters, backend=backend)
-    with pytest.raises(InvalidValueError, match="unknown b3"):
-        fastnn.forward_propagation(X, {**parameters, "b3": parameters["b2"]}, backend=backend)
+    with pytest.raises(InvalidValueError, match="unknown note"):
+        fastnn.forward_propagation(X, {**parameters, "note": parameters["b2"]}, backend=backend)
     with pytest.raises(InvalidValueError, match="X holds inf"):
         fastnn.forward_propagation(np.full_like(X, np.inf), parameters, backend=backend)
     single = fastnn.forward_propagation(X.astype(np.float32), parameters, backend=backend)[0]
