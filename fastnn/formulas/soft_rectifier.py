@@ -14,7 +14,7 @@ from fastnn.formulas.exponential import HALF, ONE, ZERO, exp_nonpositive_parts, 
 from fastnn.formulas.logarithm import log_assembled, log_assembled_short
 from fastnn.formulas.primitives import to_float32, to_float64, where
 
-SQRT_2 = np.float64(2.0**0.5)
+SQRT_2 = np.sqrt(np.float64(2.0))
 # 1 / u on [1, 2], good to a tenth: for the correction, which is below an ulp.
 RECIPROCAL_0 = np.float64(1.4571)
 RECIPROCAL_1 = np.float64(0.5)
