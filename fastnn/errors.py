@@ -22,6 +22,10 @@ class UnknownNameError(InvalidValueError):
     """A name is not in a registry (an activation, a loss, a backend, ...)."""
 
 
+class UnavailableError(FastnnError, RuntimeError):
+    """What is asked for cannot work in this process: a backend whose compiler is switched off."""
+
+
 class NotBuiltError(FastnnError, RuntimeError):
     """A model is asked for something that exists only once it is built or compiled."""
 
