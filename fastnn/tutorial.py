@@ -248,7 +248,8 @@ def compute_cost(
     assert value is not None
     a, y = np.asarray(a, dtype), np.asarray(y, dtype)
     terms = engine.loss_value(value, False, None, y, a, np.ones(a.shape[1], dtype))
-    return float(engine.sum_row(terms)) / a.shape[1]
+    total = float(engine.sum_row(terms))
+    return total / int(a.shape[1])
 
 
 def backward_propagation(

@@ -67,9 +67,10 @@ def float_dtype(x: Array) -> np.dtype[Any]:
     InvalidTypeError
         If it is neither float32 nor float64 in the machine's byte order.
     """
-    if x.dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
-        raise InvalidTypeError(f"kernels take float32 or float64 arrays, got {x.dtype}")
-    return x.dtype
+    dtype: np.dtype[Any] = x.dtype
+    if dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise InvalidTypeError(f"kernels take float32 or float64 arrays, got {dtype}")
+    return dtype
 
 
 class OneOp:
@@ -119,15 +120,16 @@ class OneOp:
 
     def over_blocks(self, make: Callable[..., Any], static: tuple[Hashable, ...], *operands: int) -> None:
         """Run an op for every block."""
-        self._run(BLOCKS, make, static, 0, operands, 0)
+        self._run(BLOCKS, make, static, 0, operands)
 
-    def over_items(self, make: Callable[..., Any], static: tuple[Hashable, ...], items: int, *operands: int,
-                   scalars: int = 0) -> None:  # fmt: skip
+    def over_items(
+        self, make: Callable[..., Any], static: tuple[Hashable, ...], items: int, *operands: int
+    ) -> None:
         """Run an op for its items."""
-        self._run(TILES, make, static, items, operands, scalars)
+        self._run(TILES, make, static, items, operands)
 
     def _run(self, kind: int, make: Callable[..., Any], static: tuple[Hashable, ...], items: int,
-             operands: tuple[int, ...], scalars: int) -> None:  # fmt: skip
+             operands: tuple[int, ...]) -> None:  # fmt: skip
         record = np.zeros((1, _layout.RECORD_SIZE), np.int64)
         record[0, : 2 + len(operands)] = [op(make, self.dtype.type, *static), items, *operands]
         region = np.array([[kind, 0, 1, 0]], np.int64)
@@ -135,4 +137,4 @@ class OneOp:
         scratch = np.empty(_layout.SCRATCH_BYTES + 64, np.uint8)
         at = scratch.ctypes.data + -scratch.ctypes.data % 64
         walker.run_steps(region, record, record.ctypes.data, context, context.ctypes.data, 1, 0, self.samples,
-                         self.samples, scalars, 0, self.loss.ctypes.data, at)  # fmt: skip
+                         self.samples, 0, 0, self.loss.ctypes.data, at)  # fmt: skip

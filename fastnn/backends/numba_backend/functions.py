@@ -16,9 +16,9 @@ from fastnn.activations import Activation
 from fastnn.backends.numba_backend import activation as activations
 from fastnn.backends.numba_backend import dense, loss, penalty, reduction, update
 from fastnn.backends.numba_backend._columns import OneOp, float_dtype
-from fastnn.backends.numba_backend._jit import TILE_VECTORS, VECTOR_BYTES, inner
-from fastnn.backends.numba_backend._layout import BLOCK, OPERANDS
-from fastnn.backends.numba_backend._memory import view
+from fastnn.backends.numba_backend._jit import TILE_VECTORS, VECTOR_BYTES, entry, inner, op
+from fastnn.backends.numba_backend._layout import BLOCK, CONTEXT_SIZE, OPERANDS, RECORD_SIZE, SCALARS
+from fastnn.backends.numba_backend._memory import call, view
 from fastnn.backends.numba_backend.executor import _bits as bits_of
 from fastnn.backends.numba_backend.reduction import make_sum_formula
 from fastnn.contract import VECTOR_LANES
@@ -150,7 +150,8 @@ def loss_value(formula: Formula, mean: bool, delta: float | None, Y: Array, P: A
     run = _loss(P, Y, weight, 1)
     run.over_blocks(loss.make_loss_value, (formula, mean, delta is not None), run[0], run[1], run[2], run[3],
                     run.block_bytes, len(P), bits_of(delta or 0.0))  # fmt: skip
-    return run.get(3)[0]
+    result: Array = run.get(3)[0]
+    return result
 
 
 def loss_gradient(
@@ -186,7 +187,8 @@ def softmax_crossentropy_value(Y: Array, Z: Array, weight: Array) -> Array:
     run.over_blocks(
         loss.make_softmax_crossentropy_value, (), run[0], run[1], run[2], run[3], run.block_bytes, len(Z)
     )
-    return run.get(3)[0]
+    result: Array = run.get(3)[0]
+    return result
 
 
 def softmax_crossentropy_gradient(Y: Array, Z: Array, weight: Array) -> Array:
@@ -205,7 +207,8 @@ def activity_penalty_value(l1: float, l2: float, A: Array, weight: Array, terms:
         run.put(tensor, x)
     run.over_blocks(penalty.make_activity_penalty_value, (), run[0], run[1], run[2], run.block_bytes, len(A),
                     bits_of(l1), bits_of(l2))  # fmt: skip
-    return run.get(2)[0]
+    result: Array = run.get(2)[0]
+    return result
 
 
 def activity_penalty_gradient(l1: float, l2: float, A: Array, weight: Array, dA: Array) -> Array:
@@ -282,24 +285,27 @@ def penalty_sum(w: Array, l1: float, l2: float) -> Any:
     return run.dtype.type(run.loss[1])
 
 
+@entry
+def _update_vectors(address, items, context, record, vectors, gradient, scalars):
+    """Run ``vector_update`` on weights, row 0 of ``vectors``, and state, the rows below."""
+    n, at = vectors.shape[1], vectors.ctypes.data
+    context[SCALARS] = scalars.ctypes.data
+    record[OPERANDS] = n
+    record[OPERANDS + 1] = gradient.ctypes.data
+    record[OPERANDS + 2] = at
+    record[OPERANDS + 3] = at + n * vectors.itemsize
+    record[OPERANDS + 4] = n
+    call(address, context.ctypes.data, record.ctypes.data, 0, items, 0)
+
+
 def optimizer_update(rule: UpdateRule, w: Array, g: Array, slots: tuple[Array, ...], scalars: Array) -> None:
     """Apply an update rule to weights and state in place; see ``protocol.Backend``."""
-    run = OneOp(float_dtype(w), 1)
-    # the op takes state vectors at equal distances
-    vectors = np.array([w, *slots], run.dtype)
-    state = vectors.ctypes.data + vectors.strides[0]
-    items = -(-len(w) // update.CHUNK)
-    run.over_items(
-        update.make_vector_update,
-        (rule.update, len(slots), len(rule.scalar_names)),
-        items,
-        len(w),
-        run.address(g),
-        vectors.ctypes.data,
-        state,
-        len(w),
-        scalars=run.address(scalars),
-    )
+    dtype = float_dtype(w)
+    address = op(update.make_vector_update, dtype.type, rule.update, len(slots), len(rule.scalar_names))
+    context, record = np.zeros(CONTEXT_SIZE, np.int64), np.zeros(RECORD_SIZE, np.int64)
+    vectors = np.array([w, *slots], dtype)
+    _update_vectors(address, -(-len(w) // update.CHUNK), context, record, vectors, np.ascontiguousarray(g, dtype),
+                    np.ascontiguousarray(scalars, dtype))  # fmt: skip
     for target, new in zip((w, *slots), vectors, strict=True):
         target[...] = new
 
