@@ -304,8 +304,8 @@ def optimizer_update(rule: UpdateRule, w: Array, g: Array, slots: tuple[Array, .
     address = op(update.make_vector_update, dtype.type, rule.update, len(slots), len(rule.scalar_names))
     context, record = np.zeros(CONTEXT_SIZE, np.int64), np.zeros(RECORD_SIZE, np.int64)
     vectors = np.array([w, *slots], dtype)
-    _update_vectors(address, -(-len(w) // update.CHUNK), context, record, vectors, np.ascontiguousarray(g, dtype),
-                    np.ascontiguousarray(scalars, dtype))  # fmt: skip
+    gradient, constants = np.ascontiguousarray(g, dtype), np.ascontiguousarray(scalars, dtype)
+    _update_vectors(address, -(-len(w) // update.CHUNK), context, record, vectors, gradient, constants)
     for target, new in zip((w, *slots), vectors, strict=True):
         target[...] = new
 
