@@ -332,16 +332,16 @@ def test_training_in_pieces_is_training_in_one_piece(launches, backend, dtype):
 
 @DTYPES
 def test_no_result_depends_on_what_a_workspace_held(launches, dtype, monkeypatch):
-    allocate, seen = numba_executor.aligned_empty, []
+    allocate, seen = numba_executor.aligned_zeros, []
 
     def poisoned(byte):
-        def aligned_empty(elements, kind):
+        def aligned_zeros(elements, kind):
             buffer = allocate(elements, kind)
             buffer.view(np.uint8)[...] = byte
             seen.append(buffer.size)
             return buffer
 
-        return aligned_empty
+        return aligned_zeros
 
     for outputs, loss in ((3, "categorical_crossentropy"), (1, "mse")):
         network = Network(
@@ -358,7 +358,7 @@ def test_no_result_depends_on_what_a_workspace_held(launches, dtype, monkeypatch
                 data = make_data(plan, dtype, samples, layout=layout)
                 results = []
                 for byte in (0x00, 0xFF):
-                    monkeypatch.setattr(numba_executor, "aligned_empty", poisoned(byte))
+                    monkeypatch.setattr(numba_executor, "aligned_zeros", poisoned(byte))
                     results.append(quantities(numba_backend, plan, dtype, data, 1100, with_clip("sgd", clip)))
                 assert_same_quantities(*results, f"{samples} samples, {layout}, {clip}")
                 assert np.isfinite(results[1]["weights"]).all()

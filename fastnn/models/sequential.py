@@ -1,7 +1,7 @@
 """A stack of layers in the words of Keras; rows are samples.
 
-The model owns its settings and its flat vectors (weights, optimizer state). What it computes is a plan run by the
-chosen backend; with the same seed, data and settings every bit of the outcome is the same on either.
+The model owns its settings and its flat vectors (weights, optimizer state). What it computes is a plan run by
+the chosen backend; with the same seed, data and settings every bit of the outcome is the same on either.
 """
 
 from __future__ import annotations
@@ -39,6 +39,9 @@ from fastnn.validation import (
 )
 
 Array = np.ndarray[Any, Any]
+
+_PREDICTED_AT_ONCE = 1 << 14
+"""Samples of one call into the backend: enough to share out, few enough for workspaces and Ctrl-C."""
 
 
 def resolve_loss(loss: Any) -> Loss:
@@ -270,15 +273,17 @@ class Sequential:
             self.layers[0].input_features if self.layers else None
         )  # fmt: skip
         samples = check_samples(prefix + "x", x, features, self.dtype, allow_nonfinite=allow_nonfinite)
-        if self._plan is None:
-            outputs = self._make_plan(samples.shape[1], None).outputs.rows
-        else:
-            outputs = self._plan.outputs.rows
+        outputs = self._outputs(samples.shape[1])
         targets = check_targets(prefix + "y", y, len(samples), outputs, loss, self.dtype,
                                 allow_nonfinite=allow_nonfinite)  # fmt: skip
         weight = check_weights(prefix + "sample_weight", sample_weight, len(samples), self.dtype)
         weight = class_weights(class_weight, targets, outputs, weight, self.dtype)
         return Evaluation(Data(samples, targets, weight), targets, weight)
+
+    def _outputs(self, features: int) -> int:
+        """Return the number of outputs, also of a model that is not built yet."""
+        plan = self._plan if self._plan is not None else self._make_plan(features, None)
+        return plan.outputs.rows
 
     def _metrics(self) -> list[Metric]:
         assert self.loss is not None
@@ -300,16 +305,18 @@ class Sequential:
             Targets; integer labels (N,) for a sparse loss.
         batch_size, epochs : int
         verbose : "auto", 0, 1 or 2
-            Nothing, a bar, a line an epoch; "auto" is a bar on a terminal or in a notebook, nothing elsewhere.
+            Nothing, a bar, a line an epoch; "auto" is a bar on a terminal or in a notebook, nothing
+            elsewhere.
         validation_split : float
-            Share of the data, taken from its end before any shuffling, that is evaluated after each epoch instead
-            of trained on.
+            Share of the data, taken from its end before any shuffling, that is evaluated after each epoch
+            instead of trained on.
         validation_data : tuple, optional
             ``(x, y)`` or ``(x, y, sample_weight)``.
         shuffle : bool
-            Take the samples in a new order each epoch; the order depends on the seed and the epoch's number only.
+            Take the samples in a new order each epoch; the order depends on the seed and the epoch's number
+            only.
         class_weight : mapping, optional
-            Class number to the weight of its samples.
+            Class number to the weight of its samples; for training only, not for validation.
         sample_weight : array_like (N,), optional
             Multiplies each sample's loss; the mean is still over the number of samples.
         seed : int, optional
@@ -320,8 +327,8 @@ class Sequential:
         Returns
         -------
         History
-            Also kept as ``model.history``. Ctrl-C leaves the model at the last whole step and ``model.history`` with
-            the whole epochs so far.
+            Also kept as ``model.history``. Ctrl-C leaves the model at the last whole step and
+            ``model.history`` with the whole epochs so far.
 
         Raises
         ------
@@ -335,8 +342,9 @@ class Sequential:
         batch = positive_whole("batch_size", batch_size)
         count = positive_whole("epochs", epochs, zero=True)
         order_seed = self.seed if seed is None else checked_integer("seed", seed, 2**64 - 1)
-        everything = self._check_data(x, y, sample_weight, class_weight, allow_nonfinite)
+        everything = self._check_data(x, y, sample_weight, None, allow_nonfinite)
         training, validation = self._split(everything, validation_split, validation_data, allow_nonfinite)
+        training = self._with_class_weights(training, class_weight)
         history = History(epochs=count, batch_size=batch, samples=training.data.samples)
         with self._lock:
             if self._plan is None:
@@ -348,6 +356,11 @@ class Sequential:
             self.history = history
             train(task, self._counter, history)
         return history
+
+    def _with_class_weights(self, what: Evaluation, class_weight: Mapping[int, float] | None) -> Evaluation:
+        outputs = self._outputs(what.data.x.shape[1])
+        weight = class_weights(class_weight, what.y, outputs, what.weight, self.dtype)
+        return Evaluation(Data(what.data.x, what.data.y, weight), what.y, weight)
 
     def _split(self, everything: Evaluation, share: float, given: Any,
                allow_nonfinite: bool) -> tuple[Evaluation, Evaluation | None]:  # fmt: skip
@@ -440,15 +453,17 @@ class Sequential:
                 allow_nonfinite: bool = False) -> Array:  # fmt: skip
         """Return the outputs (N, M) in the model's dtype.
 
-        ``predict(x)[i]`` has the bits of ``predict(x[i:i+1])[0]``. ``batch_size`` is accepted for Keras' sake; the result
-        does not depend on it.
+        ``predict(x)[i]`` has the bits of ``predict(x[i:i+1])[0]``. ``batch_size`` is accepted for Keras'
+        sake; the result does not depend on it.
         """
         plan = self._built_plan()
         samples = check_samples("x", x, plan.inputs.rows, self.dtype, allow_empty=True, allow_nonfinite=allow_nonfinite)
         out = np.empty((len(samples), plan.outputs.rows), self.dtype)
-        if len(samples):
-            with self._lock:
-                self._executor(learning=False).run("predict", Data(samples), len(samples), out=out)
+        with self._lock:
+            for first in range(0, len(samples), _PREDICTED_AT_ONCE):
+                part = slice(first, first + _PREDICTED_AT_ONCE)
+                data = Data(samples[part])
+                self._executor(learning=False).run("predict", data, data.samples, out=out[part])
         return out
 
     def predict_classes(self, x: Any, *, allow_nonfinite: bool = False) -> Array:
@@ -469,9 +484,10 @@ def _metrics(requests: Sequence[Any], loss: Loss, outputs: int) -> list[Metric]:
 
 def _float_dtype(dtype: Any) -> np.dtype[Any]:
     try:
-        found = np.dtype(dtype)
+        # NumPy takes None for float64, and a dtype of float64 equals None
+        found = np.dtype("O" if dtype is None else dtype)
     except TypeError:
-        found = None
+        found = np.dtype("O")
     if found not in (np.dtype(np.float32), np.dtype(np.float64)):
         raise InvalidValueError(f"dtype must be float32 or float64, got {dtype!r}")
     return found

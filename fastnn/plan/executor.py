@@ -65,6 +65,7 @@ class Executor(Protocol):
         batch : int
             Samples a step; the last step of an epoch takes what is left, and the next starts over.
         steps : int
+            With 0, whatever the program needs is compiled and nothing is run.
         first : int
             Position of the first sample in the order.
         scalars : ndarray (steps, K), optional

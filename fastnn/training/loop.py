@@ -1,14 +1,15 @@
 """The loop over epochs and steps.
 
-Steps run in compiled pieces of about ``PIECE_SECONDS``, so Python pays once for many steps, bars move and Ctrl-C works.
-How steps fall into pieces changes no bit: a step's arithmetic knows only its number and its samples. An epoch's loss is
-the steps' sums added in order in float64, plus each step's penalty times its samples, over the number of samples.
+Steps run in compiled pieces of about ``PIECE_SECONDS``, so Python pays once for many steps, bars move and
+Ctrl-C works. How steps fall into pieces changes no bit: a step's arithmetic knows only its number and its
+samples. An epoch's loss is the steps' sums added in order in float64, plus each step's penalty times its
+samples, over the number of samples.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,7 +68,9 @@ def _pieces(samples: int, batch: int, most_samples: int, first_guess: int) -> It
         size = max(1, int(min(size * PIECE_SECONDS / spent, size * 8)))
 
 
-def evaluate(executor: Executor, what: Evaluation, metrics: list[Metric]) -> dict[str, float]:
+def evaluate(
+    executor: Executor, what: Evaluation, metrics: list[Metric], check: Callable[[], None] = lambda: None
+) -> dict[str, float]:
     """Return the loss and the metrics of a model on data.
 
     Parameters
@@ -76,13 +79,15 @@ def evaluate(executor: Executor, what: Evaluation, metrics: list[Metric]) -> dic
     what : Evaluation
     metrics : list of Metric
         Reset first.
+    check : callable
+        Called after every piece; may raise.
     """
     for metric in metrics:
         metric.reset()
     samples = what.data.samples
     total, penalty = 0.0, 0.0
     outputs = executor.plan.outputs.rows
-    for first, steps, count in _pieces(samples, SAMPLE_BLOCK, max(SAMPLE_BLOCK, _MOST_PREDICTIONS // outputs), 64):
+    for first, steps, count in _pieces(samples, SAMPLE_BLOCK, max(SAMPLE_BLOCK, _MOST_PREDICTIONS // outputs), 1):
         start = first * SAMPLE_BLOCK
         part = _rows(what.data, start, count)
         out = np.empty((count, outputs), executor.dtype) if metrics else None
@@ -92,6 +97,7 @@ def evaluate(executor: Executor, what: Evaluation, metrics: list[Metric]) -> dic
         for metric in metrics:
             weight = None if what.weight is None else what.weight[start : start + count]
             metric.update(what.y[start : start + count], out, weight)
+        check()
     return {"loss": total / samples + penalty} | {metric.name: metric.result() for metric in metrics}
 
 
@@ -159,6 +165,7 @@ def train(task: Training, counter: Counter, history: History) -> None:
     history : History
         An entry is added for every whole epoch.
     """
+    _compile(task)
     progress = Progress(task.epochs, task.data.samples, task.verbose)
     with Interrupt() as interrupt:
         try:
@@ -166,7 +173,7 @@ def train(task: Training, counter: Counter, history: History) -> None:
                 progress.begin(epoch)
                 values = _epoch(task, counter, progress, interrupt)
                 if task.validation is not None:
-                    found = evaluate(task.executor, task.validation, task.metrics)
+                    found = evaluate(task.executor, task.validation, task.metrics, interrupt.check)
                     values |= {f"val_{name}": value for name, value in found.items()}
                 history.append(counter.epoch, values)
                 counter.epoch += 1
@@ -174,6 +181,15 @@ def train(task: Training, counter: Counter, history: History) -> None:
                 interrupt.check()
         finally:
             progress.close()
+
+
+def _compile(task: Training) -> None:
+    """Let the executor compile what the training needs, while Ctrl-C still takes effect at once."""
+    no_scalars = np.empty((0, 1), task.executor.dtype)
+    out = np.empty((0, task.executor.plan.outputs.rows), task.executor.dtype) if task.metrics else None
+    task.executor.run("train", task.data, task.batch, 0, 0, no_scalars, out)
+    if task.validation is not None:
+        task.executor.run("evaluate", task.validation.data, SAMPLE_BLOCK, 0, 0, None, out)
 
 
 def _epoch(task: Training, counter: Counter, progress: Progress, interrupt: Interrupt) -> dict[str, float]:
@@ -186,6 +202,7 @@ def _epoch(task: Training, counter: Counter, progress: Progress, interrupt: Inte
     most = max(task.batch, _MOST_PREDICTIONS // outputs) if task.metrics else samples
     total, done = 0.0, 0
     for first, steps, count in _pieces(samples, task.batch, most, 1):
+        interrupt.check()  # not behind the last piece: an epoch whose steps are all made is to be counted
         start = first * task.batch
         numbers = np.arange(counter.step + 1, counter.step + steps + 1)
         rates = task.optimizer.learning_rates(numbers)
@@ -200,5 +217,4 @@ def _epoch(task: Training, counter: Counter, progress: Progress, interrupt: Inte
             metric.update(task.y[rows], out, None if data.weight is None else data.weight[rows])
         done += count
         progress.advance(count, total / done)
-        interrupt.check()
     return {"loss": total / samples} | {metric.name: metric.result() for metric in task.metrics}

@@ -46,7 +46,7 @@ def check_verbose(verbose: int | str) -> int:
     ------
     InvalidValueError
     """
-    if isinstance(verbose, bool) or verbose not in ("auto", 0, 1, 2):
+    if verbose not in ("auto", 0, 1, 2):
         raise InvalidValueError(f"verbose must be 'auto', 0, 1 or 2, got {verbose!r}")
     if verbose == "auto":
         return 1 if sys.stderr.isatty() or _in_notebook() else 0

@@ -25,19 +25,33 @@ from numba.core.caching import FunctionCache
 from numba.core.ccallback import CFunc
 from numba.core.codegen import get_host_cpu_features
 
+from fastnn.errors import UnavailableError
+
+if config.DISABLE_JIT:
+    raise UnavailableError(
+        "the numba backend is compiled code, and NUMBA_DISABLE_JIT is set: unset it, or use backend='numpy'"
+    )
+
 _FLAGS: dict[str, Any] = {"error_model": "numpy", "fastmath": False}
 
 OP_SIGNATURE = "void(int64, int64, int64, int64, int64)"
 """Every op of a program: address of the context, address of its record, two positions, address of scratch."""
 
 
+KERNEL_SOURCES = ("activations", "backends/numba_backend", "contract.py", "formulas", "losses", "optimizers", "random",
+                  "regularizers.py")  # fmt: skip
+"""What compiled code is made of; an edit elsewhere leaves the cache valid."""
+
+
 def _source_digest() -> str:
-    """Return a hash of all Python sources of fastnn."""
+    """Return a hash of the sources that kernels are compiled from."""
     digest = hashlib.sha256()
     package = Path(__file__).resolve().parents[2]
-    for path in sorted(package.rglob("*.py")):
-        digest.update(str(path.relative_to(package)).encode())
-        digest.update(path.read_bytes())
+    for part in KERNEL_SOURCES:
+        path = package / part
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            digest.update(str(file.relative_to(package)).encode())
+            digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
 
 
@@ -144,14 +158,11 @@ _KEEP: list[Any] = []
 
 
 def _features() -> frozenset[str]:
-    """Return the CPU features Numba compiles for (``NUMBA_CPU_NAME`` and ``NUMBA_CPU_FEATURES`` count)."""
-    if config.CPU_FEATURES is not None:
-        text = config.CPU_FEATURES
-    elif config.CPU_NAME and config.CPU_NAME != "host":
-        wide = config.CPU_NAME not in ("generic", "x86-64")
-        text = "+avx2" if wide else ""
-    else:
-        text = get_host_cpu_features()
+    """Return the CPU features Numba is told to compile for: ``NUMBA_CPU_FEATURES``, else the host's.
+
+    With ``NUMBA_CPU_NAME`` alone Numba still asks for the host's, but for ``generic``, which means none.
+    """
+    text = get_host_cpu_features() if config.CPU_FEATURES is None else config.CPU_FEATURES
     return frozenset(part[1:] for part in text.split(",") if part.startswith("+"))
 
 

@@ -26,8 +26,16 @@ DIRECT = 14  # 1 when rows of X can be read by the vector kernels as they are
 CONTEXT_SIZE = 16
 
 # Records: one row of int64 per op. Operands start at OPERANDS, in the order the op's file states.
-ADDRESS, ITEMS, OPERANDS = 0, 1, 2
-RECORD_SIZE = 24
+# COST is one item's work relative to other items' of the region, by which items are shared out.
+ADDRESS, ITEMS, COST, OPERANDS = 0, 1, 2, 3
+RECORD_SIZE = 25
+
+
+def record_row(address: int, items: int, *operands: int, cost: int = 1) -> list[int]:
+    """Return a record: the op at ``address`` over ``items`` items, each of relative work ``cost``."""
+    row = [address, items, max(1, cost), *(int(o) for o in operands)]
+    return row + [0] * (RECORD_SIZE - len(row))
+
 
 # Regions.
 KIND, FIRST_OP, OP_COUNT, PARALLEL_FROM = 0, 1, 2, 3  # PARALLEL_FROM: samples from which a launch pays
@@ -35,5 +43,8 @@ REGION_SIZE = 4
 BLOCKS, TILES = 0, 1
 REUSE = 2  # like BLOCKS, but the storage of a block is the worker's: nothing is kept between blocks
 
-PAIR_LEVELS = 40
-SCRATCH_BYTES = 4096 + 4 * 64 * 8 * (PAIR_LEVELS + 2)
+PAIR_LEVELS = 24
+"""Levels of partial sums that wait to be combined: enough for 2^24 blocks of 1024 samples."""
+
+SCRATCH_BYTES = 32 * (64 * 4 + 8) * (PAIR_LEVELS + 2) + 4096
+"""Workspace of one worker: the sums of one item of weights (see ``dense.py``) at every level."""

@@ -80,7 +80,7 @@ def dense_backward_weights(dZ: Array, A: Array) -> tuple[Array, Array]:
         rows = np.zeros((run.blocks * BLOCK, row), dtype)
         run.over_blocks(dense.make_keep_rows, (), run[1], run.block_bytes, row, rows.ctypes.data, row)
         table = rows.ctypes.data + np.arange(len(rows), dtype=np.int64) * rows.strides[0]
-        items = -(-columns // (TILE_VECTORS * width)) * -(-units // dense.UNITS_PER_ITEM)
+        items = -(-columns // (TILE_VECTORS * width)) * -(-units // 4)
         finish = [sums.ctypes.data, 0, 0, 0, 0, 0, 0]
         run.over_items(
             make_sums,
@@ -93,6 +93,7 @@ def dense_backward_weights(dZ: Array, A: Array) -> tuple[Array, Array]:
             columns,
             0,
             units * columns,
+            4,
             *finish,
             *finish,
         )

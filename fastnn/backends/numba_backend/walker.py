@@ -14,6 +14,7 @@ from fastnn.backends.numba_backend._layout import (
     ADDRESS,
     BLOCK,
     CONTEXT_SIZE,
+    COST,
     FIRST,
     FIRST_OP,
     ITEMS,
@@ -36,11 +37,19 @@ def run_worker(region, records, records_at, context_at, samples, worker, workers
     width = records.shape[1] * 8
     first_op, last_op = region[FIRST_OP], region[FIRST_OP] + region[OP_COUNT]
     if region[KIND] == TILES:
+        total = 0
         for o in range(first_op, last_op):
-            items = records[o, ITEMS]
-            first, last = items * worker // workers, items * (worker + 1) // workers
+            total += records[o, ITEMS] * records[o, COST]
+        start, stop = total * worker // workers, total * (worker + 1) // workers
+        before = 0
+        for o in range(first_op, last_op):
+            # an item belongs to the worker in whose stretch of the work it starts
+            items, cost = records[o, ITEMS], records[o, COST]
+            first = min(items, max(0, (start - before + cost - 1) // cost))
+            last = min(items, max(0, (stop - before + cost - 1) // cost))
             if first < last:
                 call(records[o, ADDRESS], context_at, records_at + o * width, first, last, scratch)
+            before += items * cost
     else:
         blocks = (samples + BLOCK - 1) // BLOCK
         for block in range(blocks * worker // workers, blocks * (worker + 1) // workers):
