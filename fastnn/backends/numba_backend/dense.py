@@ -235,8 +235,9 @@ FINISH_OPERANDS = 7
 def make_dense_backward_weights(dtype: Any, finish: Callable[..., None]) -> Callable[..., None]:
     """Sum weight gradients tile by tile and hand each finished tile to ``finish``.
 
-    Items are (panel of features, group of units). ``finish(zero, size, context, operands,
-    offset, sums, n)`` receives ``n`` sums of consecutive parameters whose first is element ``offset`` of the flat vector.
+    Items are (panel of features, group of units). ``finish(zero, size, context, operands, offset,
+    stride, sums, between, rows, n)`` receives ``rows`` rows of ``n`` finished sums, ``between`` bytes apart, of the
+    parameters from element ``offset`` of the flat vector, ``stride`` elements from row to row.
 
     Operands: dZ (address of block 0), bytes between blocks, table of sample rows, units, features, offset of W and of
     b (-1 for none) in the parameter vector, units per item; then ``finish``'s, for W and for b.
@@ -280,10 +281,9 @@ def make_dense_backward_weights(dtype: Any, finish: Callable[..., None]) -> Call
                         sums[i] = zero
             if finished:
                 finish_pairwise(zero, scratch, level_bytes, most, finished)
-            for m in range(rows):
-                offset = r[5] + (unit + m) * features + k
-                finish(zero, size, context, for_weights, offset, scratch + m * panel * size, columns)
+            finish(zero, size, context, for_weights, r[5] + unit * features + k, features, scratch, panel * size, rows,
+                   columns)  # fmt: skip
             if with_bias:
-                finish(zero, size, context, for_bias, r[6] + unit, biases, rows)
+                finish(zero, size, context, for_bias, r[6] + unit, 0, biases, 0, 1, rows)
 
     return dense_backward_weights

@@ -52,11 +52,12 @@ def dense_backward_input(W: Array, dZ: Array) -> Array:
 
 
 @inner
-def _store_sums(zero, size, context, operands, offset, sums, n):
-    source = view(zero, sums, n)
-    target = view(zero, view(0, operands, 1)[0] + offset * size, n)
-    for i in range(n):
-        target[i] = source[i]
+def _store_sums(zero, size, context, operands, offset, stride, sums, between, rows, n):
+    for m in range(rows):
+        source = view(zero, sums + m * between, n)
+        target = view(zero, view(0, operands, 1)[0] + (offset + m * stride) * size, n)
+        for i in range(n):
+            target[i] = source[i]
 
 
 def make_sums(dtype: Any) -> Any:
