@@ -49,7 +49,7 @@ def resolve_loss(loss: Any) -> Loss:
 
     A function is traced into a formula that both backends run, and differentiated (see ``fastnn.tracing``).
     """
-    if callable(loss) and not isinstance(loss, Loss | type) or isinstance(loss, tuple):
+    if (callable(loss) and not isinstance(loss, Loss | type)) or isinstance(loss, tuple):
         traced = trace_loss(loss)
         function = loss[0] if isinstance(loss, tuple) else loss
         name = getattr(function, "__name__", type(function).__name__)
@@ -104,7 +104,7 @@ class Sequential:
         for layer in layers:
             self.add(layer)
 
-    # --- building -------------------------------------------------------------------------------------------------
+    # --- building ---------------------------------------------------------------------------------
 
     def add(self, layer: Layer) -> None:
         """Append a layer, before the model is built."""
@@ -134,7 +134,9 @@ class Sequential:
         if not self.layers:
             raise InvalidValueError("the model has no layers")
         if features is None:
-            raise InvalidValueError("build needs the number of features: build((None, D)), or input_shape= in a layer")
+            raise InvalidValueError(
+                "build needs the number of features: build((None, D)), or input_shape= in a layer"
+            )
         if stated is not None and features != stated:
             raise InvalidValueError(f"the first layer states {stated} features, got {features}")
         if dtype is not None:
@@ -177,7 +179,9 @@ class Sequential:
         """
         chosen = optimizers.get(optimizer)
         if loss is None:
-            raise InvalidValueError(f"compile needs a loss, one of {', '.join(losses.LOSSES)}, a Loss or a function")
+            raise InvalidValueError(
+                f"compile needs a loss, one of {', '.join(losses.LOSSES)}, a Loss or a function"
+            )
         wanted = resolve_loss(loss)
         requests = list(metrics or [])
         if isinstance(metrics, str):
@@ -235,7 +239,7 @@ class Sequential:
                 self._executors[key] = self.backend.executor(plan, self.dtype, State(self._vector))
         return self._executors[key]
 
-    # --- weights --------------------------------------------------------------------------------------------------
+    # --- weights ----------------------------------------------------------------------------------
 
     @property
     def parameters(self) -> Array:
@@ -250,11 +254,11 @@ class Sequential:
         return named_views(self._built_plan(), self.parameters)
 
     def get_weights(self) -> list[Array]:
-        """Return copies of the weights in Keras' layout: kernel (inputs, units), bias (units,), layer by layer."""
+        """Return copies of the weights in Keras' layout, by layer: kernel (inputs, units), bias (units,)."""
         return keras_arrays(self._built_plan(), self.parameters)
 
     def set_weights(self, weights: Sequence[Any]) -> None:
-        """Set the weights from arrays in the layout of ``get_weights``; all are checked before one is written."""
+        """Set the weights from arrays laid out as ``get_weights``; all are checked before one is written."""
         load_keras_arrays(self._built_plan(), self.parameters, weights)
 
     def summary(self, print_fn: Callable[[str], Any] | None = print) -> str:
@@ -264,11 +268,11 @@ class Sequential:
             print_fn(table)
         return table
 
-    # --- data -----------------------------------------------------------------------------------------------------
+    # --- data -------------------------------------------------------------------------------------
 
     def _check_data(self, x: Any, y: Any, sample_weight: Any, class_weight: Mapping[int, float] | None,
                     allow_nonfinite: bool, prefix: str = "") -> Evaluation:  # fmt: skip
-        optimizer, loss = self._compiled()
+        _, loss = self._compiled()
         features = self._plan.inputs.rows if self._plan is not None else (
             self.layers[0].input_features if self.layers else None
         )  # fmt: skip
@@ -289,11 +293,12 @@ class Sequential:
         assert self.loss is not None
         return _metrics(self._metric_requests, self.loss, self._built_plan().outputs.rows)
 
-    # --- training -------------------------------------------------------------------------------------------------
+    # --- training ---------------------------------------------------------------------------------
 
     def fit(self, x: Any, y: Any, batch_size: int = 32, epochs: int = 1, verbose: int | str = "auto", *,
             validation_split: float = 0.0, validation_data: Any = None, shuffle: bool = True,
-            class_weight: Mapping[int, float] | None = None, sample_weight: Any = None, seed: int | None = None,
+            class_weight: Mapping[int, float] | None = None, sample_weight: Any = None,
+            seed: int | None = None,
             allow_nonfinite: bool = False) -> History:  # fmt: skip
         """Train.
 
@@ -337,7 +342,7 @@ class Sequential:
         NotBuiltError
             If the model is not compiled.
         """
-        optimizer, loss = self._compiled()
+        optimizer, _ = self._compiled()
         shown = check_verbose(verbose)
         batch = positive_whole("batch_size", batch_size)
         count = positive_whole("epochs", epochs, zero=True)
@@ -350,9 +355,9 @@ class Sequential:
             if self._plan is None:
                 self.build(everything.data.x.shape[1])
             executor = self._executor(learning=True)
-            task = Training(executor, optimizer, training.data, training.y, min(batch, training.data.samples), count,
-                            bool(shuffle), order_seed, self.backend.random, self._metrics(), validation,
-                            shown)  # fmt: skip
+            whole = min(batch, training.data.samples)
+            task = Training(executor, optimizer, training.data, training.y, whole, count, bool(shuffle),
+                            order_seed, self.backend.random, self._metrics(), validation, shown)  # fmt: skip
             self.history = history
             train(task, self._counter, history)
         return history
@@ -374,7 +379,8 @@ class Sequential:
             found = self._check_data(given[0], given[1], weight, None, allow_nonfinite, "validation ")
             if found.data.x.shape[1] != everything.data.x.shape[1]:
                 raise InvalidValueError(
-                    f"validation x must have {everything.data.x.shape[1]} features, got shape {found.data.x.shape}"
+                    f"validation x must have {everything.data.x.shape[1]} features, "
+                    f"got shape {found.data.x.shape}"
                 )
             return everything, found
         if not isinstance(share, int | float) or not 0 <= share < 1:
@@ -388,7 +394,9 @@ class Sequential:
 
         def part(rows: slice) -> Evaluation:
             weight = None if everything.weight is None else everything.weight[rows]
-            return Evaluation(Data(everything.data.x[rows], everything.y[rows], weight), everything.y[rows], weight)
+            return Evaluation(
+                Data(everything.data.x[rows], everything.y[rows], weight), everything.y[rows], weight
+            )
 
         return part(slice(0, kept)), part(slice(kept, samples))
 
@@ -428,12 +436,12 @@ class Sequential:
             assert self._gradient is not None
             return named_views(self._built_plan(), self._gradient.copy())
 
-    # --- use ------------------------------------------------------------------------------------------------------
+    # --- use --------------------------------------------------------------------------------------
 
     def evaluate(self, x: Any, y: Any, batch_size: int | None = None, verbose: int | str = 0, *,
                  sample_weight: Any = None, return_dict: bool = False,
                  allow_nonfinite: bool = False) -> float | list[float] | dict[str, float]:  # fmt: skip
-        """Return the loss, and the metrics if there are any: ``[loss, metric, ...]`` or, with ``return_dict``, by name.
+        """Return the loss, and the metrics if any: ``[loss, metric, ...]`` or, with ``return_dict``, by name.
 
         ``batch_size`` is accepted for Keras' sake; the result does not depend on it.
         """
@@ -457,7 +465,9 @@ class Sequential:
         sake; the result does not depend on it.
         """
         plan = self._built_plan()
-        samples = check_samples("x", x, plan.inputs.rows, self.dtype, allow_empty=True, allow_nonfinite=allow_nonfinite)
+        samples = check_samples(
+            "x", x, plan.inputs.rows, self.dtype, allow_empty=True, allow_nonfinite=allow_nonfinite
+        )
         out = np.empty((len(samples), plan.outputs.rows), self.dtype)
         with self._lock:
             for first in range(0, len(samples), _PREDICTED_AT_ONCE):
@@ -467,11 +477,13 @@ class Sequential:
         return out
 
     def predict_classes(self, x: Any, *, allow_nonfinite: bool = False) -> Array:
-        """Return each sample's class (N,): the first greatest output or, with one output, whether it passes a half."""
+        """Return each sample's class (N,): the greatest output's; with one output, whether it passes a half."""
         out = self.predict(x, allow_nonfinite=allow_nonfinite)
         if out.shape[1] > 1:
-            return out.argmax(axis=1)
-        threshold = 0.0 if self.loss is not None and (self.loss.from_logits or self.loss.name == "hinge") else 0.5
+            return np.asarray(out.argmax(axis=1))
+        threshold = (
+            0.0 if self.loss is not None and (self.loss.from_logits or self.loss.name == "hinge") else 0.5
+        )
         return (out[:, 0] > threshold).astype(np.int64)
 
     def __repr__(self) -> str:

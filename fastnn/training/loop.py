@@ -87,25 +87,36 @@ def evaluate(
     samples = what.data.samples
     total, penalty = 0.0, 0.0
     outputs = executor.plan.outputs.rows
-    for first, steps, count in _pieces(samples, SAMPLE_BLOCK, max(SAMPLE_BLOCK, _MOST_PREDICTIONS // outputs), 1):
+    for first, steps, count in _pieces(
+        samples, SAMPLE_BLOCK, max(SAMPLE_BLOCK, _MOST_PREDICTIONS // outputs), 1
+    ):
         start = first * SAMPLE_BLOCK
         part = _rows(what.data, start, count)
         out = np.empty((count, outputs), executor.dtype) if metrics else None
         losses = executor.run("evaluate", part, SAMPLE_BLOCK, steps, 0, None, out)
         total = _order_sum(total, losses[:, 0])
         penalty = float(losses[0, 1])
-        for metric in metrics:
-            weight = None if what.weight is None else what.weight[start : start + count]
-            metric.update(what.y[start : start + count], out, weight)
+        _update(metrics, what.y, out, what.weight, slice(start, start + count))
         check()
     return {"loss": total / samples + penalty} | {metric.name: metric.result() for metric in metrics}
+
+
+def _update(
+    metrics: list[Metric], y: Array, out: Array | None, weight: Array | None, rows: slice | Array
+) -> None:
+    """Give the metrics the targets and weights of ``rows`` and their predictions."""
+    if out is not None:
+        for metric in metrics:
+            metric.update(y[rows], out, None if weight is None else weight[rows])
 
 
 def _rows(data: Data, first: int, count: int) -> Data:
     """Return consecutive rows of data that has no order."""
     part = slice(first, first + count)
     return Data(
-        data.x[part], None if data.y is None else data.y[part], None if data.weight is None else data.weight[part]
+        data.x[part],
+        None if data.y is None else data.y[part],
+        None if data.weight is None else data.weight[part],
     )
 
 
@@ -213,8 +224,7 @@ def _epoch(task: Training, counter: Counter, progress: Progress, interrupt: Inte
         sizes = np.minimum(task.batch, samples - start - task.batch * np.arange(steps))
         total = _order_sum(total, losses[:, 0] + losses[:, 1] * sizes)
         rows = slice(start, start + count) if order is None else order[start : start + count]
-        for metric in task.metrics:
-            metric.update(task.y[rows], out, None if data.weight is None else data.weight[rows])
+        _update(task.metrics, task.y, out, data.weight, rows)
         done += count
         progress.advance(count, total / done)
     return {"loss": total / samples} | {metric.name: metric.result() for metric in task.metrics}

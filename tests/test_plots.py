@@ -1,0 +1,82 @@
+"""Learning curves: the right numbers in the right panels, the best epoch marked, matplotlib not before."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from fastnn import optional
+from fastnn.errors import InvalidTypeError, InvalidValueError, MissingPackageError
+from fastnn.plots import learning_curves, new_figure
+from fastnn.plots.learning_curves import best_epoch
+from fastnn.training.history import History
+
+
+def history(*rows):
+    found = History()
+    for epoch, values in enumerate(rows):
+        found.append(epoch, values)
+    return found
+
+
+VALIDATED = history(
+    {"loss": 3.0, "accuracy": 0.1, "val_loss": 2.0, "val_accuracy": 0.4},
+    {"loss": 2.0, "accuracy": 0.5, "val_loss": 1.0, "val_accuracy": 0.6},
+    {"loss": 1.0, "accuracy": 0.9, "val_loss": 1.5, "val_accuracy": 0.7},
+)
+
+
+def test_curves(tmp_path):
+    pytest.importorskip("matplotlib")
+    figure = learning_curves(VALIDATED, title="Title", figure=new_figure())
+    loss, accuracy = figure.axes
+    assert [axes.get_title("left") for axes in (loss, accuracy)] == ["loss", "accuracy"]
+    lines = {line.get_label(): line for line in accuracy.get_lines()}
+    assert list(lines["training"].get_xdata()) == [1, 2, 3]
+    assert list(lines["training"].get_ydata()) == [0.1, 0.5, 0.9]
+    assert list(lines["validation"].get_ydata()) == [0.4, 0.6, 0.7]
+    (x,), (y,) = lines["best epoch, 2: 0.6"].get_data()
+    assert (x, y) == (2, 0.6)
+    assert figure.get_suptitle() == "Title"
+    figure.savefig(tmp_path / "curves.png")
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_without_validation_by_the_method():
+    pytest.importorskip("matplotlib").use("Agg")
+    from matplotlib import pyplot
+
+    only = history({"loss": 2.0}, {"loss": 1.0}, {"loss": float("nan")})
+    figure = only.plot()
+    assert pyplot.get_fignums()  # of pyplot: notebooks show it
+    pyplot.close(figure)
+    labels = [line.get_label() for line in figure.axes[0].get_lines()]
+    assert "training" in labels and "validation" not in labels and "best epoch, 2: 1" in labels
+
+
+def test_best_epoch():
+    assert best_epoch(VALIDATED) == 1
+    assert best_epoch(history({"loss": 3.0}, {"loss": 2.0})) == 1
+    assert best_epoch(history({"loss": float("nan")})) == 0
+
+
+def test_what_cannot_be_drawn(monkeypatch):
+    with pytest.raises(InvalidTypeError, match="draws the History"):
+        learning_curves({"loss": [1.0]})
+    with pytest.raises(InvalidValueError, match="no epoch"):
+        learning_curves(History())
+    monkeypatch.setattr(optional, "installed", lambda package: False)
+    with pytest.raises(MissingPackageError, match=r"needs matplotlib: pip install 'fastnn\[plot\]'"):
+        VALIDATED.plot()
+    with pytest.raises(
+        MissingPackageError, match=r"x needs sklearn and tqdm: pip install 'fastnn\[progress,sklearn\]'"
+    ):
+        optional.require("sklearn", "tqdm", purpose="x")
+    assert issubclass(MissingPackageError, ImportError)
+
+
+def test_matplotlib_is_imported_when_drawing_only():
+    code = "import sys, fastnn.plots, fastnn.models; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
