@@ -1,6 +1,7 @@
 """What "the same" means in these tests: raw bits, dtype and shape; only NaN payloads are exempt.
 
-``assert_same_bits`` is the one comparison behind every parity test; ``test_bits.py`` checks that it can fail.
+``assert_same_bits`` is the one comparison behind every parity test; ``test_bits.py`` checks that it can
+fail.
 """
 
 from __future__ import annotations

@@ -1,11 +1,13 @@
 """Settings of every test: at least two threads to share work, and what happens where the JIT is off.
 
-With ``NUMBA_DISABLE_JIT=1`` the Numba backend does not exist (it raises when imported): files that need it are not
-collected and tests marked ``needs_jit`` are deselected, both counted in the header. Nothing is skipped otherwise.
+With ``NUMBA_DISABLE_JIT=1`` the Numba backend does not exist (it raises when imported): files that need it
+are not collected and tests marked ``needs_jit`` are deselected, both counted in the header. Nothing is
+skipped otherwise.
 """
 
 from __future__ import annotations
 
+import ast
 import os
 from pathlib import Path
 
@@ -15,16 +17,26 @@ os.environ.setdefault("NUMBA_NUM_THREADS", str(max(2, os.cpu_count() or 1)))
 
 NO_JIT = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
 
-NEED_JIT = [
-    path.name
-    for path in sorted(Path(__file__).parent.glob("test_*.py"))
-    if any(
-        line.startswith(
-            ("from fastnn.backends.numba_backend", "import fastnn.backends.numba_backend", "import numba")
-        )
-        for line in path.read_text().splitlines()
-    )
-]
+
+def needs_jit(path: Path) -> bool:
+    """Return whether a file of tests imports compiled code, or a sibling that does, as it is imported."""
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            sibling = path.with_name(name.split(".")[0] + ".py")
+            if name.split(".")[0] == "numba" or "numba_backend" in name.split("."):
+                return True
+            if sibling.exists() and needs_jit(sibling):
+                return True
+    return False
+
+
+NEED_JIT = [path.name for path in sorted(Path(__file__).parent.glob("test_*.py")) if needs_jit(path)]
 """Files that cannot be imported without the JIT."""
 
 collect_ignore = NEED_JIT if NO_JIT else []

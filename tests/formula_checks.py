@@ -8,10 +8,7 @@ import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numba
 import numpy as np
-
-from fastnn.backends.numba_backend.single_source import share
 
 DTYPES = (np.float32, np.float64)
 
@@ -58,7 +55,12 @@ def compiled(function: Callable[..., Any], args: Sequence[Any], results: int | N
     """Run a formula compiled on scalars over arrays of one length; scalar arguments stay as they are.
 
     A formula that returns a tuple says of how many ``results``; they become the rows of the answer.
+    Tests that come here are marked ``needs_jit``; the rest of this file works without.
     """
+    import numba
+
+    from fastnn.backends.numba_backend.single_source import share
+
     share(function)
     names = [f"x{i}" for i in range(len(args))]
     at = [n if np.ndim(a) == 0 else f"{n}[i]" for n, a in zip(names, args, strict=True)]

@@ -1,8 +1,8 @@
 """Networks whose trained weights are fixed for good: their SHA-256 stands in ``golden.json``.
 
-Data, initial weights and shuffles come from the contract's own generator, so nothing here depends on a library's
-version. ``python tests/golden.py [numpy|numba]`` prints the digests that this machine computes; it needs no test runner, so
-that it runs anywhere (``tests/aarch64.py``).
+Data, initial weights and shuffles come from the contract's own generator, so nothing here depends on a
+library's version. ``python tests/golden.py [numpy|numba]`` prints the digests that this machine computes;
+it needs no test runner, so that it runs anywhere (``tests/aarch64.py``).
 """
 
 from __future__ import annotations
@@ -33,8 +33,10 @@ def numbers(layer: int, shape: tuple[int, ...], dtype: Any) -> Any:
     return random.normal(2026, Purpose.NOISE, 0, layer, int(np.prod(shape)), dtype).reshape(shape)
 
 
-def trained(backend: str, network: Network, dtype: Any, optimizer: Optimizer, samples: int, batch: int, epochs: int,
-            *, shuffle: bool = False, weighted: bool = False, x: Any = None, y: Any = None) -> Any:  # fmt: skip
+def trained(
+    backend: str, network: Network, dtype: Any, optimizer: Optimizer, samples: int, batch: int, epochs: int,
+    *, shuffle: bool = False, weighted: bool = False, x: Any = None, y: Any = None,
+) -> Any:  # fmt: skip
     """Return the weights after whole epochs."""
     plan = network.plan()
     x = numbers(1, (samples, network.sizes[0]), dtype) if x is None else x

@@ -1,7 +1,7 @@
 """Small networks for the parity tests: build one, run every program of a backend on it, compare two backends.
 
-``quantities`` returns everything a program of an executor writes, by name; ``check_parity`` compares two backends'
-bit by bit. Nothing here knows which backend is right.
+``quantities`` returns everything a program of an executor writes, by name; ``check_parity`` compares two
+backends' bit by bit. Nothing here knows which backend is right.
 """
 
 from __future__ import annotations
@@ -61,14 +61,14 @@ class Network:
 def awkward(rng: np.random.Generator, shape: tuple[int, ...], dtype: Any) -> Any:
     """Return numbers of which every fourth or so is a zero, a subnormal, huge, infinite or NaN."""
     info = np.finfo(dtype)
-    special = np.array([0.0, -0.0, info.smallest_subnormal, -info.tiny / 3, info.max, -info.max / 7, np.inf, -np.inf,
-                        np.nan, 90.0, -90.0, 1e-8], dtype)  # fmt: skip
+    special = [0.0, -0.0, info.smallest_subnormal, -info.tiny / 3, info.max, -info.max / 7, np.inf, -np.inf]
+    special = np.array([*special, np.nan, 90.0, -90.0, 1e-8], dtype)
     x = (rng.standard_normal(shape) * 3).astype(dtype)
     return np.where(rng.random(shape) < 0.25, rng.choice(special, shape), x)
 
 
 def laid_out(x: Any, layout: str, dtype: Any) -> Any:
-    """Return the values of ``x`` (or, for an integer layout, whole numbers) lying in memory as ``layout`` says."""
+    """Return the values of ``x`` (or whole numbers, for an integer layout) lying in memory as told."""
     if layout == "fortran":
         return np.asfortranarray(x)
     if layout == "strided":
@@ -94,8 +94,10 @@ def laid_out(x: Any, layout: str, dtype: Any) -> Any:
     return np.ascontiguousarray(x)
 
 
-def make_data(plan: Plan, dtype: Any, samples: int, seed: int = 0, *, layout: str = "contiguous", order: str = "none",
-              weighted: bool = False, special: bool = False) -> Data:  # fmt: skip
+def make_data(
+    plan: Plan, dtype: Any, samples: int, seed: int = 0, *, layout: str = "contiguous", order: str = "none",
+    weighted: bool = False, special: bool = False,
+) -> Data:  # fmt: skip
     """Return samples, targets that fit the plan's loss, weights and an order."""
     rng = np.random.default_rng(seed)
     shape = (samples, plan.inputs.rows)
@@ -141,8 +143,10 @@ def scalars_of(optimizer: Optimizer, dtype: Any, first: int, steps: int) -> Any:
     return optimizer.scalars(numbers, optimizer.learning_rates(numbers)).astype(dtype)
 
 
-def quantities(backend: Any, plan: Plan, dtype: Any, data: Data, batch: int, optimizer: Optimizer | None = None,
-               steps: int = 3, parameters: Any = None) -> dict[str, Any]:  # fmt: skip
+def quantities(
+    backend: Any, plan: Plan, dtype: Any, data: Data, batch: int, optimizer: Optimizer | None = None,
+    steps: int = 3, parameters: Any = None,
+) -> dict[str, Any]:  # fmt: skip
     """Run the four programs of ``backend`` and return everything they write, by name."""
     optimizer = optimizer or SGD(0.1)
     parameters = start(plan, dtype) if parameters is None else parameters
@@ -173,7 +177,7 @@ def assert_same_quantities(a: Mapping[str, Any], b: Mapping[str, Any], what: str
 
 
 def pairwise(factors: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
-    """Return cases such that any two options of any two factors stand together in one of them (greedy cover)."""
+    """Return cases such that any two options of two factors stand together in one of them (greedy cover)."""
     names = list(factors)
     missing = {
         (f, a, g, b)

@@ -89,6 +89,7 @@ def test_finite_inputs_never_give_nan(name, dtype):
 
 @pytest.mark.parametrize("name", ELEMENTWISE)
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.needs_jit
 def test_compiled_bits_equal_numpys(name, dtype):
     activation = ACTIVATIONS[name]
     z = awkward(dtype)

@@ -98,6 +98,7 @@ def test_textbook_step_is_the_gradient(workload):
 
 @pytest.mark.parametrize("system", [s for s in SYSTEMS if s not in ("numpy", "torch-compile")])
 @pytest.mark.parametrize("workload", bench.WORKLOADS, ids=lambda w: w.name)
+@pytest.mark.needs_jit
 def test_systems_do_the_same_work(workload, system):
     if importlib.util.find_spec(SYSTEMS[system].imports) is None:
         pytest.skip(f"{system} is not installed")
@@ -303,6 +304,7 @@ def combinations(kind):
 
 @needs_models
 @pytest.mark.parametrize("module", MODULES)
+@pytest.mark.needs_jit
 def test_every_asv_benchmark_runs(module, monkeypatch):
     sizes = suite("common").sizes
     tiny = {"features": 5, "hidden": 3, "outputs": 2, "samples": 3, "batch": 3, "elements": 5, "row_limit": 4}

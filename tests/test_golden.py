@@ -1,7 +1,7 @@
 """Trained weights have the SHA-256 they always had, on both backends.
 
-A digest changes only with a line in CHANGELOG.md. ``python tests/test_golden.py --write`` writes the file anew, after both
-backends agreed.
+A digest changes only with a line in CHANGELOG.md. ``python tests/test_golden.py --write`` writes the file
+anew, after both backends agreed.
 """
 
 from __future__ import annotations

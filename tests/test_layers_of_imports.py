@@ -58,7 +58,7 @@ def floor_of(module: str) -> int:
 
 
 def imports(text: str) -> Iterator[tuple[int, str]]:
-    """Yield line and module, without ``fastnn.``, of every import of the package; type checking counts too."""
+    """Yield line and module, without ``fastnn.``, of all imports of the package; type checking counts too."""
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]

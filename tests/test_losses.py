@@ -153,6 +153,7 @@ def test_cost_is_never_nan_for_probabilities(dtype):
 
 @pytest.mark.parametrize("name", ELEMENTWISE)
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.needs_jit
 def test_compiled_bits_equal_numpys(name, dtype):
     loss = LOSSES[name]
     p = awkward(dtype)
@@ -164,6 +165,7 @@ def test_compiled_bits_equal_numpys(name, dtype):
 
 @pytest.mark.parametrize(("name", "activation"), FUSED)
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.needs_jit
 def test_compiled_bits_of_fused_forms_equal_numpys(name, activation, dtype):
     value, derivative = LOSSES[name].fused[activation]
     z = awkward(dtype)

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from formula_checks import DTYPES, awkward, check_straight_line, compiled, evaluate, same_bits
 
-from fastnn.backends.numba_backend.single_source import share
 from fastnn.errors import InvalidTypeError, InvalidValueError, UnknownNameError
 from fastnn.optimizers import (
     OPTIMIZERS,
@@ -191,6 +190,7 @@ def test_nadams_products_survive_a_changed_beta():
 
 @pytest.mark.parametrize("name", UPDATE_RULES)
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.needs_jit
 def test_compiled_bits_equal_numpys(name, dtype):
     rule = UPDATE_RULES[name]
     w, g = awkward(dtype, 1), awkward(dtype, 2)[::-1].copy()
@@ -206,6 +206,8 @@ def test_compiled_bits_equal_numpys(name, dtype):
 
 def flat(rule):
     """Return the rule's update as a function of separate arguments that returns one tuple."""
+    from fastnn.backends.numba_backend.single_source import share
+
     slots = [f"s{i}" for i in range(len(rule.slots))]
     scalars = [f"c{i}" for i in range(len(rule.scalar_names))]
     packed = f"({''.join(s + ', ' for s in slots)}), ({''.join(c + ', ' for c in scalars)})"

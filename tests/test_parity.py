@@ -1,8 +1,9 @@
-"""Both backends return the same bits: everything registered, in both dtypes, at awkward sizes, on 1 and 2 threads.
+"""Both backends return the same bits: all that is registered, both dtypes, awkward sizes, 1 and 2 threads.
 
-Each case runs all four programs (predict, evaluate, gradients, train) and compares every array they write. The Numba
-backend runs twice: on one thread, and on two with every region launched in parallel however small. Combinations of
-shape, batch, order, layout and so on are covered pairwise; ``test_registries.py`` checks that no entry is left out.
+Each case runs all four programs (predict, evaluate, gradients, train) and compares every array they write.
+The Numba backend runs twice: on one thread, and on two with every region launched in parallel however
+small. Combinations of shape, batch, order, layout and so on are covered pairwise; ``test_registries.py``
+checks that no entry is left out.
 """
 
 from __future__ import annotations

@@ -27,6 +27,7 @@ def test_gradient_against_central_differences():
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.needs_jit
 def test_compiled_bits_equal_numpys(dtype):
     for formula in (penalty, gradient):
         check_parity(formula, awkward(dtype), dtype(0.1), dtype(0.01))

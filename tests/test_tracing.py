@@ -218,6 +218,7 @@ COMPILED += [text for text in ACTIVATIONS if "** 1.5" in text or "np.expm1" in t
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("text", COMPILED)
+@pytest.mark.needs_jit
 def test_numba_gives_the_same_bits(text, dtype):
     traced = trace_loss(function_of(text.replace("z", "p"), "y, p"))
     p = np.array([*POINTS, *np.linspace(-4, 4, 50)]).astype(dtype)
@@ -229,6 +230,7 @@ def test_numba_gives_the_same_bits(text, dtype):
             same_bits(function(y, p), result)
 
 
+@pytest.mark.needs_jit
 def test_numba_reuses_the_activation_and_reads_targets():
     activation, loss = (
         trace_activation(np.tanh),

@@ -1,4 +1,4 @@
-"""The parity check goes red against deliberately wrong backends: every op an ulp off, every sum in another order.
+"""The parity check goes red against wrong backends: every op an ulp off, every sum in another order.
 
 A wrong backend is the reference with one function replaced; it is compared with the Numba backend just as
 ``test_parity.py`` compares the right one. A version that the check lets pass is a hole in the suite.
@@ -73,7 +73,7 @@ def first_up(x: Any) -> Any:
 
 
 def reversed_features(function: Callable[..., Any], *axes: int | None) -> Callable[..., Any]:
-    """Return ``function`` seeing argument ``i`` with axis ``axes[i]`` reversed: the same terms, summed backwards."""
+    """Return ``function`` seeing argument ``i`` with axis ``axes[i]`` reversed: the same terms, backwards."""
 
     def wrong(*arguments: Any) -> Any:
         flipped = [a if axis is None or a is None else np.flip(a, axis) for a, axis in zip(arguments, axes)]
@@ -163,7 +163,9 @@ FUNCTIONS: dict[str, tuple[Network, Optimizer]] = {
 
 # One sum in another order, or another rounding: (module, function, its wrong version, network, optimizer).
 ORDERS: dict[str, tuple[Any, str, Any, Network, Optimizer]] = {
-    "features backwards": (executor, "dense_forward", reversed_features(dense_forward, 1, None, 0), SOFTMAX, PLAIN),
+    "features backwards": (
+        executor, "dense_forward", reversed_features(dense_forward, 1, None, 0), SOFTMAX, PLAIN
+    ),
     "bias last": (executor, "dense_forward", bias_last, SOFTMAX, PLAIN),
     "fused multiply-add": (executor, "dense_forward", fused_multiply_add, SOFTMAX, PLAIN),
     "BLAS": (executor, "dense_forward", by_blas, SOFTMAX, PLAIN),
@@ -187,7 +189,7 @@ ORDERS: dict[str, tuple[Any, str, Any, Network, Optimizer]] = {
     ),
     "norm by np.sum": (update, "sum_vector", np.sum, SOFTMAX, BY_NORM),
     "gradient times 1 / samples": (
-        executor, "mean_gradient", lambda total, n: total * (total.dtype.type(1) / total.dtype.type(n)), SOFTMAX, PLAIN
+        executor, "mean_gradient", lambda total, n: total * (1 / total.dtype.type(n)), SOFTMAX, PLAIN
     ),
 }  # fmt: skip
 

@@ -1,0 +1,148 @@
+"""What LLVM made of the kernels: no fused multiply-add anywhere, and vectors where they are meant to be.
+
+Every op that a few networks need is compiled afresh (code out of the disk cache has no assembly) for the
+CPU at hand; ``legs.py`` runs this file for other CPUs too.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+from functools import cache
+from typing import Any
+
+import numba
+import numpy as np
+import pytest
+from networks import Network, make_data, quantities
+
+from fastnn.backends import numba_backend
+from fastnn.backends.numba_backend import _jit, dense, random, walker
+from fastnn.optimizers import SGD, Adam
+
+pytestmark = pytest.mark.needs_jit
+
+FUSED = re.compile(r"\b(v?f[n]?m(add|sub)\w*|fml[as]\w*)\b")
+"""x86: vfmadd231ps, vfnmadd, vfmsub, ...; AArch64: fmadd, fmsub, fnmadd, fmla, fmls."""
+
+RUNS = (
+    (Network((5, 17, 3), ("gelu", "softmax"), "categorical_crossentropy", penalty=(0.1, 0.1)), Adam()),
+    (Network((5, 17, 3), ("tanh", "sigmoid"), "binary_crossentropy", activity=(0.1, 0.1)), SGD(clipnorm=1.0)),
+    (Network((5, 17, 3), ("elu", "softmax"), "mse"), SGD(momentum=0.9, clipvalue=1.0)),
+)
+
+X86 = os.uname().machine in ("x86_64", "AMD64")
+
+
+@cache
+def ops() -> dict[str, tuple[Any, ...]]:
+    """Return the arguments of every op that the networks above need, in both dtypes, by a readable name."""
+    executor = importlib.import_module("fastnn.backends.numba_backend.executor")
+    right, found = executor.op, {}
+
+    def spy(make: Any, *arguments: Any) -> int:
+        words = [getattr(a, "__name__", str(a)) for a in (make, *arguments)]
+        found[" ".join(words)] = (make, *arguments)
+        return right(make, *arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(executor, "op", spy)
+        for dtype in (np.float32, np.float64):
+            for network, optimizer in RUNS:
+                plan = network.plan()
+                quantities(numba_backend, plan, dtype, make_data(plan, dtype, 3), 2, optimizer, 1)
+    return found
+
+
+@cache
+def assembly(name: str) -> str:
+    """Return the machine code of an op, compiled without the disk cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_jit, "CACHE_FOLDER", None)
+        _jit.op.__wrapped__(*ops()[name])
+    return str(_jit._KEEP.pop()._library.get_asm_str())
+
+
+def entries() -> dict[str, Any]:
+    """Return the compiled functions that Python calls."""
+    found = {}
+    for module in (walker, random):
+        for name, value in vars(module).items():
+            if isinstance(value, numba.core.dispatcher.Dispatcher) and value.signatures:
+                found[name] = value
+    return found
+
+
+def test_no_op_holds_a_fused_instruction():
+    kinds = {call[0].__name__ for call in ops().values()}
+    assert {"make_dense_forward", "make_dense_backward_input", "make_updates", "make_gradients"} <= kinds
+    assert len(ops()) > 40
+    for name in ops():
+        text = assembly(name)
+        assert text.count("\n") > 20, f"{name}: no assembly"
+        assert not FUSED.search(text), f"{name}: {FUSED.search(text)[0]}"
+
+
+def test_no_entry_holds_a_fused_instruction(monkeypatch):
+    random.normal(0, 0, 0, 0, 70, np.float64)
+    random.uniform(0, 0, 0, 0, 70, np.float32)
+    random.orthogonal(0, 0, 0, 0, 5, 3)
+    network = RUNS[0][0].plan()
+    quantities(numba_backend, network, np.float32, make_data(network, np.float32, 3), 2, None, 1)
+    assert {"run_steps", "_fill_normal"} <= set(entries())
+    monkeypatch.setattr(_jit, "CACHE_FOLDER", None)
+    for name, dispatcher in entries().items():
+        fresh = _jit.entry(dispatcher.py_func)
+        fresh.compile(dispatcher.signatures[0])
+        (text,) = fresh.inspect_asm().values()
+        assert text.count("\n") > 20, f"{name}: no assembly"
+        assert not FUSED.search(text), f"{name}: {FUSED.search(text)[0]}"
+
+
+def test_the_pattern_sees_fused_instructions():
+    for text in (
+        "vfmadd231ps %zmm0",
+        "\tvfnmadd213sd",
+        "vfmsub132ss",
+        "fmadd d0, d1",
+        "fmla v0.4s",
+        "fmls v1.2d",
+    ):
+        assert FUSED.search(text), text
+    for text in ("vmulps %zmm0", "vaddpd", "fmul v0.4s", "fadd d0", "myfmadd", "frintm"):
+        assert not FUSED.search(text), text
+
+    @numba.njit(fastmath=True)
+    def fused(x, y):
+        total = x[0]
+        for i in range(x.shape[0]):
+            total += x[i] * y[i]
+        return total
+
+    fused(np.ones(9), np.ones(9))
+    (text,) = fused.inspect_asm().values()
+    can = "fma" in _jit._features() or not X86
+    assert bool(FUSED.search(text)) == can, "LLVM fuses where it is allowed to, and the pattern sees it"
+
+
+@pytest.mark.parametrize("make", [dense.make_dense_forward, dense.make_dense_backward_input])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_products_use_whole_registers(make, dtype):
+    (name,) = (n for n, call in ops().items() if call[0] is make and call[1] is dtype)
+    letter = "s" if dtype == np.float32 else "d"
+    if X86:
+        register = {64: "zmm", 32: "ymm", 16: "xmm"}[_jit.VECTOR_BYTES]
+        pattern = rf"\bv?mulp{letter}\b[^\n]*%{register}"
+    else:
+        pattern = r"\bfmul[^\n]*\.4s" if letter == "s" else r"\bfmul[^\n]*\.2d"
+    tile = 4 * _jit.TILE_VECTORS
+    assert len(re.findall(pattern, assembly(name))) >= tile, "the tile is not held in vector registers"
+
+
+def test_activations_are_vectorised():
+    name = next(n for n, call in ops().items() if n.startswith("make_activation_forward float32"))
+    if X86:
+        assert re.search(r"\bv?mulp[sd]\b", assembly(name))
+    else:
+        assert re.search(r"\bfmul[^\n]*\.(4s|2d)", assembly(name))
