@@ -12,8 +12,11 @@ import contextlib
 import functools
 import hashlib
 import os
+import platform
+import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Hashable, Iterator
 from pathlib import Path
 from types import FunctionType
@@ -66,11 +69,21 @@ def _user_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 
 
+def _forget_old_versions(folder: Path) -> None:
+    """Remove the compiled code of sources that have not been compiled for a month."""
+    for other in folder.parent.iterdir():
+        with contextlib.suppress(OSError):
+            if other != folder and time.time() - other.stat().st_mtime > 30 * 24 * 3600:
+                shutil.rmtree(other, ignore_errors=True)
+
+
 def _writable_cache() -> Path | None:
     """Return the folder for compiled code of these sources, made if need be; None where none can be."""
     try:
         folder = _user_cache() / "fastnn" / _source_digest()
-        folder.mkdir(parents=True, exist_ok=True)
+        if not folder.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            _forget_old_versions(folder)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except (OSError, RuntimeError):
@@ -176,5 +189,5 @@ def _vector_bytes() -> int:
 VECTOR_BYTES = _vector_bytes()
 """Bytes in one SIMD register of the CPU compiled for. Results do not depend on it; speed does."""
 
-TILE_VECTORS = 4 if VECTOR_BYTES == 64 or os.uname().machine == "aarch64" else 2
+TILE_VECTORS = 4 if VECTOR_BYTES == 64 or platform.machine() in ("aarch64", "arm64") else 2
 """Vectors in a row of the micro-kernel's tile: 4 x 4 accumulators fill half of 32 registers, 4 x 2 of 16."""

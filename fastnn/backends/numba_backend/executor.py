@@ -65,6 +65,7 @@ class _Program:
 
     regions: Array
     records: Array
+    blocks: int
     keep: list[Array]
 
 
@@ -87,6 +88,7 @@ class NumbaExecutor:
         self.state = state
         self._optimizer = optimizer
         self._programs: dict[tuple[Any, ...], _Program] = {}
+        self._scratch = aligned_zeros(0, np.uint8)
         self._lock = threading.Lock()
 
     def run(self, program: str, data: Data, batch: int, steps: int = 1, first: int = 0, scalars: Array | None = None,
@@ -101,10 +103,11 @@ class NumbaExecutor:
             context = self._context(data, out, first)
             at = 0 if scalars is None else scalars.ctypes.data
             between = 0 if scalars is None else scalars.strides[0]
-            scratch = aligned_zeros(_layout.SCRATCH_BYTES * workers, np.uint8)
+            if len(self._scratch) < _layout.SCRATCH_BYTES * workers:
+                self._scratch = aligned_zeros(_layout.SCRATCH_BYTES * workers, np.uint8)
             arguments = (lowered.regions, lowered.records, lowered.records.ctypes.data, context, context.ctypes.data,
                          steps, first, batch, data.samples, at, between, losses.ctypes.data,
-                         scratch.ctypes.data)  # fmt: skip
+                         self._scratch.ctypes.data)  # fmt: skip
             most = min(batch, data.samples)
             if workers > 1 and (lowered.regions[:, _layout.PARALLEL_FROM] <= most).any():
                 with _launch.LAUNCH:
@@ -134,11 +137,12 @@ class NumbaExecutor:
     def _lowered(self, program: str, data: Data, batch: int, workers: int, predictions: bool) -> _Program:
         blocks = workers if program == "predict" else -(-batch // BLOCK)
         y_type = None if data.y is None else data.y.dtype
-        key = (program, data.x.dtype, y_type, blocks, predictions)
-        if key not in self._programs:
+        key = (program, data.x.dtype, y_type, predictions)
+        found = self._programs.get(key)
+        if found is None or found.blocks < blocks:
             lowering = _Lowering(self, program, data.x.dtype.type, None if y_type is None else y_type.type, blocks)
-            self._programs[key] = lowering.program(predictions)
-        return self._programs[key]
+            found = self._programs[key] = lowering.program(predictions)
+        return found
 
 
 class _Lowering:
@@ -222,7 +226,7 @@ class _Lowering:
             self._region(TILES, first, products if learns else 1.0)
             if name == "train":
                 self._update_after_norm()
-        return _Program(np.array(self.regions, np.int64), np.array(self.records, np.int64), self.keep)
+        return _Program(np.array(self.regions, np.int64), np.array(self.records, np.int64), self.blocks, self.keep)
 
     def _pack_samples(self, learns: bool) -> None:
         x = self.plan.inputs
