@@ -28,13 +28,16 @@ LABELS = (X[:, 0] * 3).astype(np.int64)
 ONE_HOT = np.eye(3, dtype=np.float32)[LABELS]
 
 
-def network(backend="numpy", *, loss="sparse_categorical_crossentropy", optimizer="adam", metrics=(), seed=3,
-            dtype="float32"):  # fmt: skip
+def network(
+    backend="numpy", *, loss="sparse_categorical_crossentropy", metrics=(), seed=3, kernel_regularizer=None
+):
     """The one architecture of most tests: 5-8-3."""
-    model = Sequential([Dense(8, activation="tanh"), Dense(3, activation="softmax")], seed=seed, dtype=dtype,
-                       backend=backend)  # fmt: skip
+    layers = [
+        Dense(8, activation="tanh", kernel_regularizer=kernel_regularizer), Dense(3, activation="softmax"),
+    ]  # fmt: skip
+    model = Sequential(layers, seed=seed, backend=backend)
     model.build((None, 5))
-    model.compile(optimizer, loss, list(metrics))
+    model.compile("adam", loss, list(metrics))
     return model
 
 
@@ -80,14 +83,15 @@ def test_history_is_that_of_keras():
 
 
 def test_losses_of_an_epoch_are_those_before_each_step():
-    model, twin = network(metrics=["accuracy"]), network()
+    model = network(metrics=["accuracy"])
     before = model.evaluate(X, LABELS)
     assert model.fit(X, LABELS, batch_size=50, shuffle=False, verbose=0).history == {
         "loss": [before[0]],
         "accuracy": [before[1]],
     }
+    penalized = [network(kernel_regularizer="l2") for _ in range(2)]
+    model, twin = penalized
     losses = [twin.train_on_batch(X[i : i + 16], LABELS[i : i + 16]) for i in (0, 16, 32, 48)]
-    model = network()
     history = model.fit(X, LABELS, batch_size=16, shuffle=False, verbose=0)
     assert history.history["loss"][0] == pytest.approx(np.dot(losses, [16, 16, 16, 2]) / 50, rel=1e-12)
     assert_same_bits(model.parameters, twin.parameters)
@@ -422,6 +426,28 @@ def test_ctrl_c_keeps_the_last_whole_step(backend):
     for step in range(steps - 4 * epochs):
         rows = order[16 * step : 16 * step + 16]
         twin.train_on_batch(X[rows], LABELS[rows])
+    assert_same_bits(model.parameters, twin.parameters)
+
+
+def test_ctrl_c_inside_a_step():
+    """A signal that comes while the weights are written waits until they are whole."""
+    finished = []
+
+    class Struck(numpy_backend.executor):
+        def run(self, program, data, batch, steps=1, *rest):
+            if steps and len(finished) == 2:
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(0.01)
+            losses = super().run(program, data, batch, steps, *rest)
+            finished.extend([program] * steps)
+            return losses
+
+    backend = SimpleNamespace(executor=Struck, random=numpy_backend.random, __name__="struck")
+    model, twin = network(backend), network()
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, LABELS, batch_size=50, shuffle=False, epochs=5, verbose=0)
+    assert finished == ["train"] * 3 and model._counter.step == 3 and model.history.epoch == [0, 1, 2]
+    twin.fit(X, LABELS, batch_size=50, shuffle=False, epochs=3, verbose=0)
     assert_same_bits(model.parameters, twin.parameters)
 
 

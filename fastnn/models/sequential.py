@@ -477,7 +477,7 @@ class Sequential:
         return out
 
     def predict_classes(self, x: Any, *, allow_nonfinite: bool = False) -> Array:
-        """Return each sample's class (N,): the greatest output's; with one output, whether it passes a half."""
+        """Return each sample's class (N,): the greatest output's; of one output, if it passes a half."""
         out = self.predict(x, allow_nonfinite=allow_nonfinite)
         if out.shape[1] > 1:
             return np.asarray(out.argmax(axis=1))
