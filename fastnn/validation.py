@@ -118,8 +118,8 @@ def check_targets(name: str, y: Any, samples: int, outputs: int, loss: Loss, dty
         array = array[:, None]
     if array.shape != (samples, outputs):
         hint = ""
-        if array.ndim == 1 or array.shape[1:] == (1,):
-            hint = f"; for integer labels use the loss sparse_{loss.name}" if loss.name.startswith("categorical") else ""
+        if (array.ndim == 1 or array.shape[1:] == (1,)) and loss.name.startswith("categorical"):
+            hint = f"; for integer labels use the loss sparse_{loss.name}"
         raise InvalidValueError(f"{name} must have shape ({samples}, {outputs}), got {array.shape}{hint}")
     if not allow_nonfinite:
         check_finite(name, array)
@@ -142,7 +142,9 @@ def _labels(name: str, array: Array, outputs: int, loss: Loss) -> Array:
         hint = ""
         if array.ndim == 2 and array.shape[1] == outputs:
             hint = f"; for one-hot rows use the loss {loss.name.removeprefix('sparse_')}"
-        raise InvalidValueError(f"{name} must hold one integer label per sample for {loss.name}, got shape {array.shape}{hint}")
+        raise InvalidValueError(
+            f"{name} must hold one integer label per sample for {loss.name}, got shape {array.shape}{hint}"
+        )
     with np.errstate(invalid="ignore"):
         labels = array.astype(np.int64)
     wrong = np.flatnonzero((labels != array) | (labels < 0) | (labels >= outputs))

@@ -38,7 +38,7 @@ X86 = os.uname().machine in ("x86_64", "AMD64")
 @cache
 def ops() -> dict[str, tuple[Any, ...]]:
     """Return the arguments of every op that the networks above need, in both dtypes, by a readable name."""
-    executor = importlib.import_module("fastnn.backends.numba_backend.executor")
+    executor = importlib.import_module("fastnn.backends.numba_backend.lowering")
     right, found = executor.op, {}
 
     def spy(make: Any, *arguments: Any) -> int:

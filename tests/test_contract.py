@@ -120,7 +120,7 @@ BENCH = "measures and plots, and runs other libraries; nothing of it is a result
 COUNTS = "adds whole numbers: sizes and counts"
 EXEMPT: dict[str, str] = {
     "bench/:*": BENCH,
-    "backends/numba_backend/executor.py:sum()": "an estimate of work, which decides on a launch alone",
+    "backends/numba_backend/lowering.py:sum()": "an estimate of work, which decides on a launch alone",
     "backends/numba_backend/network.py:sum()": COUNTS,
     "cli/demos/digits.py:.mean()": "a share of right answers, printed",
     "comparison/bits.py:sum()": COUNTS,

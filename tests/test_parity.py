@@ -36,7 +36,8 @@ from fastnn.plan.data import Data
 pytestmark = pytest.mark.needs_jit
 
 # the package's attribute of that name is the executor's class
-numba_executor = importlib.import_module("fastnn.backends.numba_backend.executor")
+numba_lowering = importlib.import_module("fastnn.backends.numba_backend.lowering")
+numba_workspace = importlib.import_module("fastnn.backends.numba_backend.workspace")
 
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
 WIDTHS = (1, 2, 3, 5, 10, 16, 17, 33, 64, 65, 130)
@@ -85,7 +86,7 @@ def launches(monkeypatch):
         return parallel(*arguments)
 
     monkeypatch.setattr(walker, "run_steps_parallel", spy)
-    monkeypatch.setattr(numba_executor, "LAUNCH_PAYS", 0.0)
+    monkeypatch.setattr(numba_lowering, "LAUNCH_PAYS", 0.0)
     before = numba.get_num_threads()
     numba.set_num_threads(2)
     yield calls
@@ -333,7 +334,7 @@ def test_training_in_pieces_is_training_in_one_piece(launches, backend, dtype):
 
 @DTYPES
 def test_no_result_depends_on_what_a_workspace_held(launches, dtype, monkeypatch):
-    allocate, seen = numba_executor.aligned_zeros, []
+    allocate, seen = numba_workspace.aligned_zeros, []
 
     def poisoned(byte):
         def aligned_zeros(elements, kind):
@@ -359,7 +360,7 @@ def test_no_result_depends_on_what_a_workspace_held(launches, dtype, monkeypatch
                 data = make_data(plan, dtype, samples, layout=layout)
                 results = []
                 for byte in (0x00, 0xFF):
-                    monkeypatch.setattr(numba_executor, "aligned_zeros", poisoned(byte))
+                    monkeypatch.setattr(numba_workspace, "aligned_zeros", poisoned(byte))
                     results.append(quantities(numba_backend, plan, dtype, data, 1100, with_clip("sgd", clip)))
                 assert_same_quantities(*results, f"{samples} samples, {layout}, {clip}")
                 assert np.isfinite(results[1]["weights"]).all()

@@ -271,7 +271,7 @@ def test_a_label_off_by_one_is_seen(monkeypatch):
 
 def test_every_op_and_function_has_its_wrong_version():
     assert set(OPS) == set(executor._OPS), "an op of the reference without a wrong version"
-    numba_kinds = importlib.import_module("fastnn.backends.numba_backend.executor")._LOWER
+    numba_kinds = importlib.import_module("fastnn.backends.numba_backend.lowering").LOWER
     assert set(OPS) == set(numba_kinds), "the backends have different ops"
     assert set(GRADIENT_RULES) - {"activity_penalty"} <= set(OPS)
     imported = {

@@ -34,8 +34,8 @@ class Dense(Layer):
 
     Notes
     -----
-    The weights have shape (units, inputs), as in the tutorial's ``W @ X + b``; Keras stores the transpose. Each sum starts
-    from the bias and adds products in ascending order of the input.
+    The weights have shape (units, inputs), as in the tutorial's ``W @ X + b``; Keras stores the transpose. Each sum
+    starts from the bias and adds products in ascending order of the input.
     """
 
     kind = "dense"

@@ -114,7 +114,8 @@ class PlanBuilder:
         deltas: dict[int, Tensor] = {source.index: seed}
         for op in reversed(tape):
             if op.kind == "activity_penalty":
-                values.append(Op("activity_penalty_value", {**op.operands, "weight": weights, "terms": terms}, op.static))
+                ends = {"weight": weights, "terms": terms}
+                values.append(Op("activity_penalty_value", {**op.operands, **ends}, op.static))
             GRADIENT_RULES[op.kind](self, op, deltas, weights)
         self.forward = [op for op in self.forward if op.kind != "activity_penalty"]
         return self._plan(outputs, targets, weights, terms, loss, values)

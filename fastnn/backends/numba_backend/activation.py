@@ -13,9 +13,11 @@ from fastnn.activations import Activation
 from fastnn.backends.numba_backend._jit import inner
 from fastnn.backends.numba_backend._layout import BLOCK, OPERANDS, SAMPLES
 from fastnn.backends.numba_backend._memory import float_from_int_bits, view
+from fastnn.backends.numba_backend._recording import Recipe, bits_of, rows_of
 from fastnn.backends.numba_backend.dense import block_lanes
 from fastnn.backends.numba_backend.single_source import share
 from fastnn.formulas import exp, log
+from fastnn.plan.plan import Op
 
 
 @inner
@@ -36,7 +38,9 @@ def arguments_backward(activation: Activation) -> tuple[Any, ...]:
     return activation.derivative or activation.name, activation.alpha is not None
 
 
-def make_activation_forward(dtype: Any, function: Callable[..., Any] | str, has_alpha: bool) -> Callable[..., None]:
+def make_activation_forward(
+    dtype: Any, function: Callable[..., Any] | str, has_alpha: bool
+) -> Callable[..., None]:
     """Operands: Z, A, bytes between blocks, rows, bits of alpha (a float64).
 
     ``function`` is the formula ``forward(z[, alpha])``, or the name of an activation over a whole sample.
@@ -69,7 +73,9 @@ def make_activation_forward(dtype: Any, function: Callable[..., Any] | str, has_
     return activation_forward
 
 
-def make_activation_backward(dtype: Any, function: Callable[..., Any] | str, has_alpha: bool) -> Callable[..., None]:
+def make_activation_backward(
+    dtype: Any, function: Callable[..., Any] | str, has_alpha: bool
+) -> Callable[..., None]:
     """Operands: Z, A, dA, dZ (may be dA), bytes between blocks, rows, bits of alpha.
 
     ``function`` is the formula ``derivative(z, a[, alpha])``, or the name of an activation over a whole sample.
@@ -157,7 +163,11 @@ def _make_softmax_backward(dtype: Any) -> Callable[..., None]:
                 total[j] += da[j] * a[j]
         for i in range(r[5]):
             at = shift + i * BLOCK * size
-            a, da, dz = view(zero, r[1] + at, lanes), view(zero, r[2] + at, lanes), view(zero, r[3] + at, lanes)
+            a, da, dz = (
+                view(zero, r[1] + at, lanes),
+                view(zero, r[2] + at, lanes),
+                view(zero, r[3] + at, lanes),
+            )
             for j in range(lanes):
                 dz[j] = a[j] * (da[j] - total[j])
 
@@ -201,7 +211,11 @@ def _make_log_softmax_backward(dtype: Any) -> Callable[..., None]:
                 total[j] += da[j]
         for i in range(r[5]):
             at = shift + i * BLOCK * size
-            a, da, dz = view(zero, r[1] + at, lanes), view(zero, r[2] + at, lanes), view(zero, r[3] + at, lanes)
+            a, da, dz = (
+                view(zero, r[1] + at, lanes),
+                view(zero, r[2] + at, lanes),
+                view(zero, r[3] + at, lanes),
+            )
             for j in range(lanes):
                 dz[j] = da[j] - exp(a[j]) * total[j]
 
@@ -210,3 +224,20 @@ def _make_log_softmax_backward(dtype: Any) -> Callable[..., None]:
 
 _SAMPLE_WISE_FORWARD = {"softmax": _make_softmax_forward, "log_softmax": _make_log_softmax_forward}
 _SAMPLE_WISE_BACKWARD = {"softmax": _make_softmax_backward, "log_softmax": _make_log_softmax_backward}
+
+
+def _constants(o: Op) -> tuple[int, int]:
+    return rows_of(o, "Z"), bits_of(o.static["activation"].alpha or 0.0)
+
+
+LOWER = {
+    "activation_forward": lambda o: Recipe(
+        make_activation_forward, arguments_forward(o.static["activation"]), ("Z", "A"), _constants(o)
+    ),
+    "activation_backward": lambda o: Recipe(
+        make_activation_backward,
+        arguments_backward(o.static["activation"]),
+        ("Z", "A", "dA", "dZ"),
+        _constants(o),
+    ),
+}

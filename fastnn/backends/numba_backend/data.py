@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fastnn.backends.numba_backend._jit import VECTOR_BYTES
+from fastnn.backends.numba_backend._jit import VECTOR_BYTES, inner
 from fastnn.backends.numba_backend._layout import (
     BLOCK,
     DIRECT,
@@ -21,14 +21,13 @@ from fastnn.backends.numba_backend._layout import (
     OUT_ROW,
     SAMPLES,
     WEIGHT,
-    X,
     X_COLUMN,
     X_ROW,
-    Y,
     Y_COLUMN,
     Y_ROW,
+    X,
+    Y,
 )
-from fastnn.backends.numba_backend._jit import inner
 from fastnn.backends.numba_backend._memory import view
 from fastnn.backends.numba_backend._tiles import transpose_tile
 from fastnn.backends.numba_backend.dense import block_lanes

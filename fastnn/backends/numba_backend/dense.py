@@ -13,7 +13,14 @@ from typing import Any
 from fastnn.backends.numba_backend._jit import TILE_VECTORS, VECTOR_BYTES, inner
 from fastnn.backends.numba_backend._layout import BLOCK, OPERANDS, SAMPLES
 from fastnn.backends.numba_backend._memory import view
-from fastnn.backends.numba_backend._tiles import FROM_BIAS, FROM_MEMORY, FROM_ZERO, product_tile, transpose_tile
+from fastnn.backends.numba_backend._recording import Recipe, shape_of
+from fastnn.backends.numba_backend._tiles import (
+    FROM_BIAS,
+    FROM_MEMORY,
+    FROM_ZERO,
+    product_tile,
+    transpose_tile,
+)
 from fastnn.contract import SAMPLE_BLOCK
 
 
@@ -107,14 +114,16 @@ def make_keep_rows(dtype: Any) -> Callable[..., None]:
         target = r[3] + item * BLOCK * r[4] * size
         for j in range(0, lanes, width):
             for k in range(0, r[2], width):
-                transpose_tile(zero, 0, source + (k * BLOCK + j) * size, BLOCK, target + (j * r[4] + k) * size, r[4])
+                transpose_tile(
+                    zero, 0, source + (k * BLOCK + j) * size, BLOCK, target + (j * r[4] + k) * size, r[4]
+                )
 
     return keep_rows
 
 
 @inner
 def _add_products(zero, size, a, table, shift, to, panel, units, vectors, n):
-    """Add the products of one block's ``n`` samples to the sums of ``units`` x ``vectors`` weights, sample by sample."""
+    """Add one block's ``n`` products to the sums of ``units`` x ``vectors`` weights, sample by sample."""
     m = 0
     while m < units:
         rows = 4 if m + 4 <= units else 1
@@ -128,17 +137,23 @@ def _add_products(zero, size, a, table, shift, to, panel, units, vectors, n):
                                  panel, 0, n)  # fmt: skip
                     v += TILE_VECTORS
                 elif vectors - v >= 2:
-                    product_tile(zero, 4, 2, FROM_MEMORY, 1, at, BLOCK, 1, table, shift + step, out + step, panel, 0, n)
+                    product_tile(
+                        zero, 4, 2, FROM_MEMORY, 1, at, BLOCK, 1, table, shift + step, out + step, panel, 0, n
+                    )
                     v += 2
                 else:
-                    product_tile(zero, 4, 1, FROM_MEMORY, 1, at, BLOCK, 1, table, shift + step, out + step, panel, 0, n)
+                    product_tile(
+                        zero, 4, 1, FROM_MEMORY, 1, at, BLOCK, 1, table, shift + step, out + step, panel, 0, n
+                    )
                     v += 1
             elif vectors - v >= TILE_VECTORS:
                 product_tile(zero, 1, TILE_VECTORS, FROM_MEMORY, 1, at, BLOCK, 1, table, shift + step, out + step,
                              panel, 0, n)  # fmt: skip
                 v += TILE_VECTORS
             else:
-                product_tile(zero, 1, 1, FROM_MEMORY, 1, at, BLOCK, 1, table, shift + step, out + step, panel, 0, n)
+                product_tile(
+                    zero, 1, 1, FROM_MEMORY, 1, at, BLOCK, 1, table, shift + step, out + step, panel, 0, n
+                )
                 v += 1
         m += rows
 
@@ -226,8 +241,8 @@ def units_per_item(units: int, panels: int) -> int:
 FINISH = OPERANDS + 8
 """Where the operands of ``finish`` for W start in the record of ``dense_backward_weights``; those for b follow.
 
-``FINISH_OPERANDS`` each: gradient vector, parameter vector, state vectors, elements between state vectors, bits of l1, of
-l2 and of the greatest absolute value of a gradient (the last three float64).
+``FINISH_OPERANDS`` each: gradient vector, parameter vector, state vectors, elements between state vectors, bits of l1,
+of l2 and of the greatest absolute value of a gradient (the last three float64).
 """
 FINISH_OPERANDS = 7
 
@@ -274,7 +289,9 @@ def make_dense_backward_weights(dtype: Any, finish: Callable[..., None]) -> Call
                 _add_products(zero, size, a, r[2] + start * 8, k * size, scratch, panel, rows, vectors, n)
                 if with_bias:
                     _add_samples(zero, size, a, biases, rows, n)
-                if samples > SAMPLE_BLOCK and ((start + BLOCK) % SAMPLE_BLOCK == 0 or start + BLOCK >= samples):
+                if samples > SAMPLE_BLOCK and (
+                    (start + BLOCK) % SAMPLE_BLOCK == 0 or start + BLOCK >= samples
+                ):
                     add_pairwise(zero, scratch, level_bytes, most, finished)
                     finished += 1
                     for i in range(most):
@@ -287,3 +304,11 @@ def make_dense_backward_weights(dtype: Any, finish: Callable[..., None]) -> Call
                 finish(zero, size, context, for_bias, r[6] + unit, 0, biases, 0, 1, rows)
 
     return dense_backward_weights
+
+
+LOWER = {
+    "dense_forward": lambda o: Recipe(make_dense_forward, (), ("W", "b", "A", "Z"), shape_of(o, "W")),
+    "dense_backward_input": lambda o: Recipe(
+        make_dense_backward_input, (), ("W", "dZ", "dA"), shape_of(o, "W")
+    ),
+}

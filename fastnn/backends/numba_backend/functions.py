@@ -19,7 +19,7 @@ from fastnn.backends.numba_backend._columns import OneOp, float_dtype
 from fastnn.backends.numba_backend._jit import TILE_VECTORS, VECTOR_BYTES, entry, inner, op
 from fastnn.backends.numba_backend._layout import BLOCK, CONTEXT_SIZE, OPERANDS, RECORD_SIZE, SCALARS
 from fastnn.backends.numba_backend._memory import call, view
-from fastnn.backends.numba_backend.executor import _bits as bits_of
+from fastnn.backends.numba_backend._recording import bits_of
 from fastnn.backends.numba_backend.reduction import make_sum_formula
 from fastnn.contract import VECTOR_LANES
 from fastnn.optimizers import UpdateRule

@@ -11,13 +11,17 @@ from typing import Any
 
 from fastnn.backends.numba_backend._layout import BLOCK, OPERANDS, SAMPLES
 from fastnn.backends.numba_backend._memory import float_from_int_bits, view
+from fastnn.backends.numba_backend._recording import Recipe, bits_of, rows_of
 from fastnn.backends.numba_backend.activation import top_and_sum
 from fastnn.backends.numba_backend.dense import block_lanes
 from fastnn.backends.numba_backend.single_source import share
 from fastnn.formulas import exp, log
+from fastnn.plan.plan import Op
 
 
-def make_loss_value(dtype: Any, value: Callable[..., Any], mean: bool, has_delta: bool) -> Callable[..., None]:
+def make_loss_value(
+    dtype: Any, value: Callable[..., Any], mean: bool, has_delta: bool
+) -> Callable[..., None]:
     """Operands: P, Y, weight, terms (one row), bytes between blocks, outputs, bits of delta.
 
     ``value(y, p)`` or ``value(y, p, delta)``; P is the tensor the formula reads (outputs or pre-activations).
@@ -149,8 +153,38 @@ def make_softmax_crossentropy_gradient(dtype: Any) -> Callable[..., None]:
                 mass[j] += y[j]
         for i in range(r[5]):
             at = shift + i * BLOCK * size
-            z, y, dz = view(zero, r[0] + at, lanes), view(zero, r[1] + at, lanes), view(zero, r[3] + at, lanes)
+            z, y, dz = (
+                view(zero, r[0] + at, lanes),
+                view(zero, r[1] + at, lanes),
+                view(zero, r[3] + at, lanes),
+            )
             for j in range(lanes):
                 dz[j] = (exp(z[j] - high[j]) / total[j] * mass[j] - y[j]) * weight[j]
 
     return softmax_crossentropy_gradient
+
+
+def _constants(o: Op) -> tuple[int, int]:
+    return rows_of(o, "P"), bits_of(o.static["delta"] or 0.0)
+
+
+def _static(o: Op) -> tuple[Any, ...]:
+    return o.static["formula"], o.static["mean"], o.static["delta"] is not None
+
+
+LOWER = {
+    "loss_value": lambda o: Recipe(make_loss_value, _static(o), ("P", "Y", "weight", "terms"), _constants(o)),
+    "loss_gradient": lambda o: Recipe(
+        make_loss_gradient,
+        (*_static(o), o.static["fused"]),
+        ("P", "Y", "weight", "dP"),
+        _constants(o),
+        ("A",),
+    ),
+    "softmax_crossentropy_value": lambda o: Recipe(
+        make_softmax_crossentropy_value, (), ("Z", "Y", "weight", "terms"), (rows_of(o, "Z"),)
+    ),
+    "softmax_crossentropy_gradient": lambda o: Recipe(
+        make_softmax_crossentropy_gradient, (), ("Z", "Y", "weight", "dZ"), (rows_of(o, "Z"),)
+    ),
+}

@@ -32,8 +32,10 @@ from fastnn.backends.numba_backend._layout import (
     TILES,
 )
 from fastnn.backends.numba_backend._memory import view
-from fastnn.backends.numba_backend.executor import NumbaExecutor, _Lowering, aligned_zeros
+from fastnn.backends.numba_backend.executor import NumbaExecutor
+from fastnn.backends.numba_backend.lowering import Lowering
 from fastnn.backends.numba_backend.walker import run_worker
+from fastnn.backends.numba_backend.workspace import aligned_zeros
 from fastnn.plan.dense_network import DenseNetwork
 from fastnn.plan.executor import State
 from fastnn.plan.plan import Tensor
@@ -75,7 +77,7 @@ def _run_once(header_at, out):
     return _finite(out, header[_CHECKED])
 
 
-class _Columns(_Lowering):
+class _Columns(Lowering):
     """A program whose inputs lie in one buffer and whose results go to another.
 
     Parameters

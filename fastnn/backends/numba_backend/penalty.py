@@ -10,8 +10,10 @@ from typing import Any
 
 from fastnn.backends.numba_backend._layout import BLOCK, OPERANDS, SAMPLES
 from fastnn.backends.numba_backend._memory import float_from_int_bits, view
+from fastnn.backends.numba_backend._recording import Recipe, bits_of, rows_of
 from fastnn.backends.numba_backend.dense import block_lanes
 from fastnn.backends.numba_backend.single_source import share
+from fastnn.plan.plan import Op
 from fastnn.regularizers import gradient, penalty
 
 share(gradient)
@@ -60,3 +62,17 @@ def make_activity_penalty_gradient(dtype: Any) -> Callable[..., None]:
                 da[j] = da[j] + gradient(a[j], l1, l2) * weight[j]
 
     return activity_penalty_gradient
+
+
+def _constants(o: Op) -> tuple[int, int, int]:
+    return rows_of(o, "A"), bits_of(o.static["l1"]), bits_of(o.static["l2"])
+
+
+LOWER = {
+    "activity_penalty_value": lambda o: Recipe(
+        make_activity_penalty_value, (), ("A", "weight", "terms"), _constants(o)
+    ),
+    "activity_penalty_gradient": lambda o: Recipe(
+        make_activity_penalty_gradient, (), ("A", "weight", "dA"), _constants(o)
+    ),
+}

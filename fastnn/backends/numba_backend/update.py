@@ -31,6 +31,7 @@ def _square(x, a, b):
 
 sum_squares, sum_penalty = make_sum_formula(_square), make_sum_formula(penalty)
 
+
 @inner
 def divisor(zero, samples):
     """Return (by, exact): a sum over samples is divided by ``by`` or, where ``exact``, multiplied by it.
@@ -78,7 +79,9 @@ def make_store(dtype: Any, penalty: bool, clip: bool) -> Any:
         target = view(0, operands, 1)[0]
         for m in range(rows):
             at = offset + m * stride
-            gradient = finish_gradient(zero, size, context, operands, at, sums + m * between, n, penalty, clip)
+            gradient = finish_gradient(
+                zero, size, context, operands, at, sums + m * between, n, penalty, clip
+            )
             row = view(zero, target + at * size, n)
             for i in range(n):
                 row[i] = gradient[i]
@@ -97,12 +100,14 @@ def make_update(update: Callable[..., Any], slots: int, scalars: int, penalty: b
         by, exact = divisor(zero, view(0, context, 16)[SAMPLES])
         if penalty or clip:
             for m in range(rows):
-                finish_gradient(zero, size, context, operands, offset + m * stride, sums + m * between, n, penalty, clip)
+                finish_gradient(
+                    zero, size, context, operands, offset + m * stride, sums + m * between, n, penalty, clip
+                )
             by, exact = like(zero, 1), True
         for m in range(rows):
             at = (offset + m * stride) * size
-            step(zero, view(zero, r[1] + at, n), view(zero, sums + m * between, n), r[2] + at, r[3] * size, constants, n,
-                 by, exact)  # fmt: skip
+            step(zero, view(zero, r[1] + at, n), view(zero, sums + m * between, n), r[2] + at, r[3] * size, constants,
+                 n, by, exact)  # fmt: skip
 
     return update_weights
 
@@ -111,7 +116,9 @@ CHUNK = 4096
 """Elements in one item of ``vector_update``."""
 
 
-def make_vector_update(dtype: Any, update: Callable[..., Any], slots: int, scalars: int) -> Callable[..., None]:
+def make_vector_update(
+    dtype: Any, update: Callable[..., Any], slots: int, scalars: int
+) -> Callable[..., None]:
     """Update all weights from the gradient vector: the way taken when a norm must be known first.
 
     Operands: elements, gradient vector, parameter vector, state vectors, elements between them.
