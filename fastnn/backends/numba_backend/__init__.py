@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastnn.backends.numba_backend import random
+from fastnn.backends.numba_backend import _compiling, random
 from fastnn.backends.numba_backend.elementwise import apply_formula, first_outside, sigmoid
 from fastnn.backends.numba_backend.executor import NumbaExecutor as executor
 from fastnn.backends.numba_backend.functions import (
@@ -27,6 +27,8 @@ from fastnn.backends.numba_backend.functions import (
     sum_vector,
 )
 from fastnn.backends.numba_backend.network import network_backward, network_forward
+
+_compiling.hold_interrupts()
 
 __all__ = [
     "activation_backward",

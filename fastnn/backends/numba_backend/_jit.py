@@ -17,7 +17,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -144,21 +144,20 @@ def _key_of(thing: Any) -> str | None:
     if isinstance(thing, tuple):
         keys = [_key_of(part) for part in thing]
         return None if None in keys else repr(keys)
-    if isinstance(thing, type | FunctionType):
+    if isinstance(thing, type | FunctionType) and thing.__module__.partition(".")[0] in ("fastnn", "numpy"):
         found = getattr(sys.modules.get(thing.__module__), thing.__qualname__, None)
         return f"{thing.__module__}.{thing.__qualname__}" if found is thing else None
-    return None
+    return None  # a user's own function: its file may change, and the cache would not know
 
 
-@functools.cache
-def op(make: Callable[..., Callable[..., None]], *arguments: Hashable) -> int:
+def _compile_op(make: Callable[..., Callable[..., None]], *arguments: Any) -> int:
     """Compile the op that ``make(*arguments)`` returns and return its address.
 
     Compiled code is cached in memory by the arguments, and on disk where every argument is a plain value or a
-    function or class that a module holds by name; a user's own function is compiled once a process.
+    function or class of fastnn's own; a user's function is compiled once a process.
     """
     function = make(*arguments)
-    compiled = CFunc(function, sigutils.normalize_signature(OP_SIGNATURE), locals={}, options=dict(_FLAGS))
+    compiled: Any = CFunc(function, sigutils.normalize_signature(OP_SIGNATURE), locals={}, options=dict(_FLAGS))
     key = _key_of((make, *arguments))
     with _cache_folder() as cache:
         if cache and key is not None:
@@ -167,6 +166,8 @@ def op(make: Callable[..., Callable[..., None]], *arguments: Hashable) -> int:
     _KEEP.append(compiled)
     return int(compiled.address)
 
+
+op: Callable[..., int] = functools.cache(_compile_op)
 
 _KEEP: list[Any] = []
 """Compiled ops: their code lives as long as these objects."""

@@ -21,7 +21,7 @@ from fastnn.backends.numba_backend import (
     update,
     workspace,
 )
-from fastnn.backends.numba_backend._jit import VECTOR_BYTES, op
+from fastnn.backends.numba_backend._jit import TILE_VECTORS, VECTOR_BYTES, op
 from fastnn.backends.numba_backend._layout import BLOCK, BLOCKS, REUSE, ROW_ALIGNMENT, TILES
 from fastnn.backends.numba_backend._recording import bits_of, shape_of
 from fastnn.plan.plan import Op, Parameter, Tensor
@@ -223,7 +223,7 @@ class Lowering:
             dz, a, w, b = (o.operands[name] for name in ("dZ", "A", "W", "b"))
             assert isinstance(dz, Tensor) and isinstance(a, Tensor) and isinstance(w, Parameter)
             units, features = w.shape
-            panel = dense.TILE_VECTORS * VECTOR_BYTES // self.size
+            panel = TILE_VECTORS * VECTOR_BYTES // self.size
             panels = -(-features // panel)
             group = dense.units_per_item(units, panels)
             items = panels * -(-units // group)
