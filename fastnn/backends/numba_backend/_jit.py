@@ -145,8 +145,8 @@ def _key_of(thing: Any) -> str | None:
         keys = [_key_of(part) for part in thing]
         return None if None in keys else repr(keys)
     if isinstance(thing, type | FunctionType) and thing.__module__.partition(".")[0] in ("fastnn", "numpy"):
-        found = getattr(sys.modules.get(thing.__module__), thing.__qualname__, None)
-        return f"{thing.__module__}.{thing.__qualname__}" if found is thing else None
+        module, name = str(thing.__module__), str(thing.__qualname__)
+        return f"{module}.{name}" if getattr(sys.modules.get(module), name, None) is thing else None
     return None  # a user's own function: its file may change, and the cache would not know
 
 
