@@ -30,9 +30,7 @@ def environment():
 
 
 def python(*arguments, **settings):
-    return subprocess.run(
-        [sys.executable, *arguments], capture_output=True, text=True, check=False, **settings
-    )
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False, **settings)
 
 
 # --- the command line itself ----------------------------------------------------------------------
@@ -49,9 +47,7 @@ def test_module_and_version():
     assert found.returncode == 0 and re.fullmatch(r"fastnn \d+\.\d+\S*\n", found.stdout)
 
 
-@pytest.mark.parametrize(
-    "arguments", [[], ["--version"], ["--help"], *([name, "--help"] for name in cli.COMMANDS)]
-)
+@pytest.mark.parametrize("arguments", [[], ["--version"], ["--help"], *([name, "--help"] for name in cli.COMMANDS)])
 def test_help_imports_nothing_heavy(arguments):
     code = f"""
 import sys
@@ -68,9 +64,7 @@ sys.exit(f"imported {{heavy}}" if heavy else 0)
     assert found.stdout
 
 
-@pytest.mark.parametrize(
-    "arguments", [["train"], ["compare", "--sizes", "a"], ["demo", "cats"], ["info", "--xml"]]
-)
+@pytest.mark.parametrize("arguments", [["train"], ["compare", "--sizes", "a"], ["demo", "cats"], ["info", "--xml"]])
 def test_usage_errors(arguments, capsys):
     with pytest.raises(SystemExit) as leave:
         cli.main(arguments)
@@ -78,6 +72,7 @@ def test_usage_errors(arguments, capsys):
     assert "usage: fastnn" in capsys.readouterr().err
 
 
+@pytest.mark.needs_jit
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
