@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from bits import assert_same_bits
 
-from fastnn.backends import numpy_backend
+from fastnn.backends import get_backend, numpy_backend
 from fastnn.errors import FastnnError, InvalidTypeError, InvalidValueError, NotBuiltError, UnknownNameError
 from fastnn.layers import Dense
 from fastnn.models import Sequential, sequential
@@ -28,9 +28,7 @@ LABELS = (X[:, 0] * 3).astype(np.int64)
 ONE_HOT = np.eye(3, dtype=np.float32)[LABELS]
 
 
-def network(
-    backend="numpy", *, loss="sparse_categorical_crossentropy", metrics=(), seed=3, kernel_regularizer=None
-):
+def network(backend="numpy", *, loss="sparse_categorical_crossentropy", metrics=(), seed=3, kernel_regularizer=None):
     """The one architecture of most tests: 5-8-3."""
     layers = [
         Dense(8, activation="tanh", kernel_regularizer=kernel_regularizer), Dense(3, activation="softmax"),
@@ -324,9 +322,7 @@ def test_own_functions_on_both_backends():
         history = model.fit(X, ONE_HOT, epochs=3, batch_size=16, verbose=0)
         assert list(history.history) == ["loss", "worst"]
         assert history.history["loss"][2] < history.history["loss"][0]
-        assert model.evaluate(X, ONE_HOT)[1] == pytest.approx(
-            worst(ONE_HOT, model.predict(X)).mean(), rel=1e-6
-        )
+        assert model.evaluate(X, ONE_HOT)[1] == pytest.approx(worst(ONE_HOT, model.predict(X)).mean(), rel=1e-6)
         found.append(model)
     assert_same_bits(found[0].parameters, found[1].parameters)
     assert found[0].history.history == found[1].history.history
@@ -358,9 +354,7 @@ def test_a_line_an_epoch(capfd):
     history = network(metrics=["accuracy"]).fit(X, LABELS, epochs=2, verbose=2)
     lines = capfd.readouterr().out.splitlines()
     assert [line.split(" - ")[0] for line in lines] == ["Epoch 1/2", "Epoch 2/2"]
-    assert lines[1].endswith(
-        f"loss: {history.history['loss'][1]:.4f} - accuracy: {history.history['accuracy'][1]:.4f}"
-    )
+    assert lines[1].endswith(f"loss: {history.history['loss'][1]:.4f} - accuracy: {history.history['accuracy'][1]:.4f}")
 
 
 def test_a_bar(capfd):
@@ -468,6 +462,37 @@ def test_ctrl_c_while_compiling():
         model.fit(X, LABELS, verbose=0)
     assert time.perf_counter() - sent.at < 0.2
     assert bits(model) == before and model._counter.step == 0
+
+
+@pytest.mark.needs_jit
+def test_ctrl_c_waits_for_the_function_that_is_compiled():
+    """Inside LLVM's callbacks it would be lost; Numba holds this lock, maybe more than once, while it compiles."""
+    get_backend("numba")
+    from numba.core.compiler_lock import global_compiler_lock
+
+    handler, whole = signal.getsignal(signal.SIGINT), []
+    with pytest.raises(KeyboardInterrupt), global_compiler_lock:
+        with global_compiler_lock:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.01)
+        whole.append(True)
+    assert whole and not global_compiler_lock.is_locked()
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_building_is_all_or_nothing():
+    def stop(*arguments):
+        raise KeyboardInterrupt
+
+    random = SimpleNamespace(**{name: stop for name in numpy_backend.random.__all__})
+    backend = SimpleNamespace(executor=numpy_backend.executor, random=random, __name__="stopped")
+    model = Sequential([Dense(3)], backend=backend)
+    with pytest.raises(KeyboardInterrupt):
+        model.build(5, dtype="float64")
+    assert not model.built and model.dtype == np.float32
+    backend.random = numpy_backend.random
+    model.build(5)
+    assert model.parameters.shape == (18,)
 
 
 def test_ctrl_c_in_a_long_validation():

@@ -134,17 +134,15 @@ class Sequential:
         if not self.layers:
             raise InvalidValueError("the model has no layers")
         if features is None:
-            raise InvalidValueError(
-                "build needs the number of features: build((None, D)), or input_shape= in a layer"
-            )
+            raise InvalidValueError("build needs the number of features: build((None, D)), or input_shape= in a layer")
         if stated is not None and features != stated:
             raise InvalidValueError(f"the first layer states {stated} features, got {features}")
-        if dtype is not None:
-            self.dtype = _float_dtype(dtype)
+        wanted = self.dtype if dtype is None else _float_dtype(dtype)
         plan = self._make_plan(features, None)
-        self._plan = plan
+        vector = initial_vector(plan, wanted, self.seed, self.backend.random)
+        # all at once, when nothing can fail any more: an initializer may raise, or Ctrl-C come while one compiles
+        self.dtype, self._plan, self._vector = wanted, plan, vector
         self._training_plan = None
-        self._vector = initial_vector(plan, self.dtype, self.seed, self.backend.random)
         self._reset_training()
 
     def _make_plan(self, features: int, loss: Loss | None) -> Plan:
@@ -179,9 +177,7 @@ class Sequential:
         """
         chosen = optimizers.get(optimizer)
         if loss is None:
-            raise InvalidValueError(
-                f"compile needs a loss, one of {', '.join(losses.LOSSES)}, a Loss or a function"
-            )
+            raise InvalidValueError(f"compile needs a loss, one of {', '.join(losses.LOSSES)}, a Loss or a function")
         wanted = resolve_loss(loss)
         requests = list(metrics or [])
         if isinstance(metrics, str):
@@ -379,8 +375,7 @@ class Sequential:
             found = self._check_data(given[0], given[1], weight, None, allow_nonfinite, "validation ")
             if found.data.x.shape[1] != everything.data.x.shape[1]:
                 raise InvalidValueError(
-                    f"validation x must have {everything.data.x.shape[1]} features, "
-                    f"got shape {found.data.x.shape}"
+                    f"validation x must have {everything.data.x.shape[1]} features, got shape {found.data.x.shape}"
                 )
             return everything, found
         if not isinstance(share, int | float) or not 0 <= share < 1:
@@ -394,9 +389,7 @@ class Sequential:
 
         def part(rows: slice) -> Evaluation:
             weight = None if everything.weight is None else everything.weight[rows]
-            return Evaluation(
-                Data(everything.data.x[rows], everything.y[rows], weight), everything.y[rows], weight
-            )
+            return Evaluation(Data(everything.data.x[rows], everything.y[rows], weight), everything.y[rows], weight)
 
         return part(slice(0, kept)), part(slice(kept, samples))
 
@@ -465,9 +458,7 @@ class Sequential:
         sake; the result does not depend on it.
         """
         plan = self._built_plan()
-        samples = check_samples(
-            "x", x, plan.inputs.rows, self.dtype, allow_empty=True, allow_nonfinite=allow_nonfinite
-        )
+        samples = check_samples("x", x, plan.inputs.rows, self.dtype, allow_empty=True, allow_nonfinite=allow_nonfinite)
         out = np.empty((len(samples), plan.outputs.rows), self.dtype)
         with self._lock:
             for first in range(0, len(samples), _PREDICTED_AT_ONCE):
@@ -481,9 +472,7 @@ class Sequential:
         out = self.predict(x, allow_nonfinite=allow_nonfinite)
         if out.shape[1] > 1:
             return np.asarray(out.argmax(axis=1))
-        threshold = (
-            0.0 if self.loss is not None and (self.loss.from_logits or self.loss.name == "hinge") else 0.5
-        )
+        threshold = 0.0 if self.loss is not None and (self.loss.from_logits or self.loss.name == "hinge") else 0.5
         return (out[:, 0] > threshold).astype(np.int64)
 
     def __repr__(self) -> str:

@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 
 from fastnn.contract import SAMPLE_BLOCK
+from fastnn.interrupt import Interrupt
 from fastnn.metrics import Metric
 from fastnn.optimizers import Optimizer
 from fastnn.plan.data import Data
 from fastnn.plan.executor import Executor
 from fastnn.training.history import History
-from fastnn.training.interrupt import Interrupt
 from fastnn.training.progress import Progress
 
 Array = np.ndarray[Any, Any]

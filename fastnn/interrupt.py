@@ -1,4 +1,4 @@
-"""Ctrl-C between steps: the signal is noted while a step runs and acted upon when the weights are whole."""
+"""Ctrl-C at safe moments: the signal is noted while work is under way and acted upon when it is whole."""
 
 from __future__ import annotations
 
