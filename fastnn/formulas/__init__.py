@@ -87,12 +87,12 @@ class Formula:
 FORMULAS: dict[str, Formula] = {
     formula.name: formula
     for formula in (
-        Formula("exp", exp, exponential.exp_f32, exponential.exp_f64, 0.56, 1.1),
-        Formula("expm1", expm1, exponential.expm1_f32, exponential.expm1_f64, 0.75, 1.6),
+        Formula("exp", exp, exponential.exp_f32, exponential.exp_f64, 0.96, 1.0),
+        Formula("expm1", expm1, exponential.expm1_f32, exponential.expm1_f64, 0.75, 1.8),
         Formula("log", log, logarithm.log_f32, logarithm.log_f64, 0.52, 0.9),
         Formula("log1p", log1p, logarithm.log1p_f32, logarithm.log1p_f64, 0.52, 0.9),
-        Formula("tanh", tanh, hyperbolic.tanh_f32, hyperbolic.tanh_f64, 0.75, 1.4),
-        Formula("sigmoid", sigmoid, logistic.sigmoid_f32, logistic.sigmoid_f64, 0.56, 1.5),
+        Formula("tanh", tanh, hyperbolic.tanh_f32, hyperbolic.tanh_f64, 1.0, 1.4),
+        Formula("sigmoid", sigmoid, logistic.sigmoid_f32, logistic.sigmoid_f64, 0.94, 1.5),
         Formula(
             "log_sigmoid",
             log_sigmoid,

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from fastnn.formulas.exponential import (
-    EXP_OVERFLOW_F32,
     EXP_SMALL,
-    EXP_UNDERFLOW_F32,
+    EXPM1_OVERFLOW_F32,
+    EXPM1_UNDERFLOW_F32,
     EXPONENT_SHIFT,
     LN2_HIGH,
     LN2_LOW,
@@ -151,8 +151,8 @@ def pow_f32(x: Any, y: Any) -> Any:
     e = where(e > Y_LARGE, Y_LARGE, e)
     e = where(e < Y_LARGE_NEGATIVE, Y_LARGE_NEGATIVE, e)
     p = e * log_assembled(exponent_of(abs(b)), mantissa_of(abs(b)) - ONE, ZERO)
-    p = where(p > EXP_OVERFLOW_F32, EXP_OVERFLOW_F32, p)
-    p = where(p < EXP_UNDERFLOW_F32, EXP_UNDERFLOW_F32, p)
+    p = where(p > EXPM1_OVERFLOW_F32, EXPM1_OVERFLOW_F32, p)
+    p = where(p < EXPM1_UNDERFLOW_F32, EXPM1_UNDERFLOW_F32, p)
     return to_float32(power_edges(b, to_float64(y), exp_short(p)))
 
 
