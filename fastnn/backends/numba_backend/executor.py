@@ -38,6 +38,7 @@ class NumbaExecutor:
         self._optimizer = optimizer
         self._programs: dict[tuple[Any, ...], Program] = {}
         self._scratch = workspace.aligned_zeros(0, np.uint8)
+        self._team = workspace.aligned_zeros(walker.TEAM_BYTES, np.uint8)
         self._lock = threading.Lock()
 
     def run(self, program: str, data: Data, batch: int, steps: int = 1, first: int = 0, scalars: Array | None = None,
@@ -60,7 +61,7 @@ class NumbaExecutor:
             most = min(batch, data.samples)
             if workers > 1 and (lowered.regions[:, _layout.PARALLEL_FROM] <= most).any():
                 with _launch.LAUNCH:
-                    walker.run_steps_parallel(*arguments, workers)
+                    walker.run_steps_parallel(*arguments, self._team.ctypes.data, workers)
             else:
                 walker.run_steps(*arguments)
         return losses

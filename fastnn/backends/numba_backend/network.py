@@ -34,7 +34,7 @@ from fastnn.backends.numba_backend._layout import (
 from fastnn.backends.numba_backend._memory import view
 from fastnn.backends.numba_backend.executor import NumbaExecutor
 from fastnn.backends.numba_backend.lowering import Lowering
-from fastnn.backends.numba_backend.walker import run_worker
+from fastnn.backends.numba_backend.walker import run_share
 from fastnn.backends.numba_backend.workspace import aligned_zeros
 from fastnn.plan.dense_network import DenseNetwork
 from fastnn.plan.executor import State
@@ -72,7 +72,7 @@ def _run_once(header_at, out):
     context = view(0, header[_CONTEXT], CONTEXT_SIZE)
     context[OUT] = out.ctypes.data
     for region in range(header[_REGION_COUNT]):
-        run_worker(regions[region], records, header[_RECORDS], header[_CONTEXT], context[SAMPLES], 0, 1,
+        run_share(regions[region], records, header[_RECORDS], header[_CONTEXT], context[SAMPLES], 0, 1, 0,
                    header[_SCRATCH])  # fmt: skip
     return _finite(out, header[_CHECKED])
 
@@ -174,6 +174,7 @@ class _Columns(Lowering):
                       self.context.ctypes.data)  # fmt: skip
         self.scratch_at = int(self.scratch.ctypes.data)
         self.checked = checked
+        self.team = aligned_zeros(walker.TEAM_BYTES, np.uint8)
         self.header = np.array([self.table.ctypes.data, len(self.table), self.program_records.ctypes.data,
                                 len(self.program_records), self.context.ctypes.data, self.scratch_at,
                                 checked], np.int64)  # fmt: skip
@@ -187,7 +188,8 @@ class _Columns(Lowering):
             n = self.samples
             with _launch.LAUNCH:
                 walker.run_steps_parallel(
-                    *self.fixed, 1, 0, n, n, 0, 0, self.losses.ctypes.data, self.scratch_at, workers
+                    *self.fixed, 1, 0, n, n, 0, 0, self.losses.ctypes.data, self.scratch_at,
+                    self.team.ctypes.data, workers
                 )
             return bool(_finite(out, self.checked))
         return bool(_run_once(self.header_at, out))
