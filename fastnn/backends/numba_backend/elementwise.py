@@ -16,7 +16,7 @@ from numba import prange
 from fastnn.backends.numba_backend import _launch
 from fastnn.backends.numba_backend._columns import float_dtype
 from fastnn.backends.numba_backend._jit import entry, op
-from fastnn.backends.numba_backend._memory import call, view
+from fastnn.backends.numba_backend._memory import call, view, wide_vectors
 from fastnn.backends.numba_backend.single_source import share
 from fastnn.formulas import FORMULAS
 
@@ -35,12 +35,14 @@ def make_elementwise(dtype: Any, function: Callable[..., Any], arity: int) -> Ca
     formula = share(function)
 
     def one(x_at, y_at, first, last, out_at):
+        wide_vectors()
         zero, n = dtype(0), last - first
         x, out = view(zero, x_at + first * size, n), view(zero, out_at + first * size, n)
         for i in range(n):
             out[i] = formula(x[i])
 
     def two(x_at, y_at, first, last, out_at):
+        wide_vectors()
         zero, n = dtype(0), last - first
         x, y = view(zero, x_at + first * size, n), view(zero, y_at + first * size, n)
         out = view(zero, out_at + first * size, n)

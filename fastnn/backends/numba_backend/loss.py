@@ -10,18 +10,16 @@ from collections.abc import Callable
 from typing import Any
 
 from fastnn.backends.numba_backend._layout import BLOCK, OPERANDS, SAMPLES
-from fastnn.backends.numba_backend._memory import float_from_int_bits, view
+from fastnn.backends.numba_backend._memory import float_from_int_bits, view, wide_vectors
 from fastnn.backends.numba_backend._recording import Recipe, bits_of, rows_of
-from fastnn.backends.numba_backend.activation import top_and_sum
+from fastnn.backends.numba_backend.activation import exponentials, top_and_sum
 from fastnn.backends.numba_backend.dense import block_lanes
 from fastnn.backends.numba_backend.single_source import share
-from fastnn.formulas import exp, log
+from fastnn.formulas import log
 from fastnn.plan.plan import Op
 
 
-def make_loss_value(
-    dtype: Any, value: Callable[..., Any], mean: bool, has_delta: bool
-) -> Callable[..., None]:
+def make_loss_value(dtype: Any, value: Callable[..., Any], mean: bool, has_delta: bool) -> Callable[..., None]:
     """Operands: P, Y, weight, terms (one row), bytes between blocks, outputs, bits of delta.
 
     ``value(y, p)`` or ``value(y, p, delta)``; P is the tensor the formula reads (outputs or pre-activations).
@@ -30,6 +28,7 @@ def make_loss_value(
     formula = _with_delta(share(value), has_delta)
 
     def loss_value(context, record, item, store, scratch):
+        wide_vectors()
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 7)
         delta = dtype(float_from_int_bits(r[6]))
@@ -64,6 +63,7 @@ def make_loss_gradient(
         formula = _unfused(_with_delta(share(derivative), has_delta))
 
     def loss_gradient(context, record, item, store, scratch):
+        wide_vectors()
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 8)
         delta = dtype(float_from_int_bits(r[6]))
@@ -111,6 +111,7 @@ def make_softmax_crossentropy_value(dtype: Any) -> Callable[..., None]:
     size = dtype().itemsize
 
     def softmax_crossentropy_value(context, record, item, store, scratch):
+        wide_vectors()
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 6)
         n, lanes = block_lanes(c[SAMPLES], item, size)
@@ -138,12 +139,13 @@ def make_softmax_crossentropy_gradient(dtype: Any) -> Callable[..., None]:
     size = dtype().itemsize
 
     def softmax_crossentropy_gradient(context, record, item, store, scratch):
+        wide_vectors()
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 6)
         n, lanes = block_lanes(c[SAMPLES], item, size)
         shift = store * r[4]
-        top_and_sum(zero, size, r[0] + shift, r[5], lanes, scratch, scratch + BLOCK * size)
-        high, total = view(zero, scratch, lanes), view(zero, scratch + BLOCK * size, lanes)
+        exponentials(zero, size, r[0] + shift, r[5], lanes, r[3] + shift, scratch)
+        total = view(zero, scratch, lanes)
         weight, mass = view(zero, r[2] + shift, lanes), view(zero, scratch + 2 * BLOCK * size, lanes)
         for j in range(lanes):
             mass[j] = zero
@@ -153,13 +155,9 @@ def make_softmax_crossentropy_gradient(dtype: Any) -> Callable[..., None]:
                 mass[j] += y[j]
         for i in range(r[5]):
             at = shift + i * BLOCK * size
-            z, y, dz = (
-                view(zero, r[0] + at, lanes),
-                view(zero, r[1] + at, lanes),
-                view(zero, r[3] + at, lanes),
-            )
+            y, dz = view(zero, r[1] + at, lanes), view(zero, r[3] + at, lanes)
             for j in range(lanes):
-                dz[j] = (exp(z[j] - high[j]) / total[j] * mass[j] - y[j]) * weight[j]
+                dz[j] = (dz[j] / total[j] * mass[j] - y[j]) * weight[j]
 
     return softmax_crossentropy_gradient
 
