@@ -207,9 +207,7 @@ def forward_propagation(X: Any, parameters: Parameters, *, activation: str | Act
     return values[-1], dict(zip(network.values, values))
 
 
-def compute_cost(
-    A2: Any, Y: Any, *, backend: str | Backend | None = None, allow_nonfinite: bool = False
-) -> float:
+def compute_cost(A2: Any, Y: Any, *, backend: str | Backend | None = None, allow_nonfinite: bool = False) -> float:
     """Return the cross-entropy ``-(sum(Y log A + (1 - Y) log(1 - A))) / N``, with ``0 log(0) = 0``.
 
     Parameters
@@ -296,9 +294,7 @@ def backward_propagation(
     x, y = _data(network, X, Y, engine, allow_nonfinite)
     if len(values) != len(arrays):
         raise InvalidValueError(f"cache holds {len(values) // 2} layers, parameters {len(arrays) // 2}")
-    for name, value, units in zip(
-        layer_names("Z A", len(values) // 2), values, np.repeat(network.widths[1:], 2)
-    ):
+    for name, value, units in zip(layer_names("Z A", len(values) // 2), values, np.repeat(network.widths[1:], 2)):
         check_columns(name, value, int(units), x.shape[1])
     dtype = common_dtype((*arrays, *values, x, y))
     gradients = engine.network_backward(network, dtype, arrays, values, x, y)
@@ -404,9 +400,7 @@ def gradient_descent(
     data = Data(np.ascontiguousarray(x.T, dtype), np.ascontiguousarray(y.T, dtype))
     vector = _vector(arrays, dtype)
     _, scalars = _rule(rate, dtype)
-    run = engine.executor(
-        network.plan, dtype, State(vector, None, np.zeros((0, vector.size), dtype)), SGD(rate)
-    ).run
+    run = engine.executor(network.plan, dtype, State(vector, None, np.zeros((0, vector.size), dtype)), SGD(rate)).run
     costs = np.empty(steps)
     done, piece = 0, 1
     while done < steps:
@@ -420,9 +414,7 @@ def gradient_descent(
     return _split(vector, arrays), costs
 
 
-def _with_cost(
-    widths: tuple[int, ...], activation: str | Activation, output: str | Activation
-) -> DenseNetwork:
+def _with_cost(widths: tuple[int, ...], activation: str | Activation, output: str | Activation) -> DenseNetwork:
     """Return the network; its outputs must suit the cost."""
     network = dense_network(widths, activation, output, COST)
     name = network.activations[-1].name
@@ -434,9 +426,7 @@ def _with_cost(
     return network
 
 
-def _data(
-    network: DenseNetwork, X: Any, Y: Any, engine: Backend, allow_nonfinite: bool
-) -> tuple[Array, Array]:
+def _data(network: DenseNetwork, X: Any, Y: Any, engine: Backend, allow_nonfinite: bool) -> tuple[Array, Array]:
     """Return checked samples and targets."""
     x = check_columns("X", X, network.widths[0])
     y = check_columns("Y", Y, network.widths[-1], x.shape[1])

@@ -38,11 +38,7 @@ def as_array(name: str, value: Any) -> Array:
     InvalidTypeError
         If it holds anything but real numbers.
     """
-    if (
-        type(value) is np.ndarray
-        and (value.dtype == FLOAT64 or value.dtype == FLOAT32)
-        and value.flags.aligned
-    ):
+    if type(value) is np.ndarray and (value.dtype == FLOAT64 or value.dtype == FLOAT32) and value.flags.aligned:
         return value
     kind = getattr(value, "dtype", None)
     if kind == np.float16:
@@ -118,9 +114,7 @@ def check_layers(arrays: Sequence[Array], prefix: str = "") -> tuple[int, ...]:
             raise InvalidValueError(f"{prefix}b{n + 1} must have shape ({units}, 1), got {b.shape}")
         widths.append(units)
     if 0 in widths:
-        raise InvalidValueError(
-            f"every layer needs at least one unit and the data one feature, got widths {widths}"
-        )
+        raise InvalidValueError(f"every layer needs at least one unit and the data one feature, got widths {widths}")
     return tuple(widths)
 
 
@@ -141,9 +135,7 @@ _known: dict[tuple[Any, ...], tuple[DenseNetwork, np.dtype[Any]]] = {}
 """Checked calls by shapes, dtypes and activations: the same again need not be looked at piece by piece."""
 
 
-def known_call(
-    parameters: Any, X: Any, *activations: Any
-) -> tuple[list[Array], Array, DenseNetwork, Any] | None:
+def known_call(parameters: Any, X: Any, *activations: Any) -> tuple[list[Array], Array, DenseNetwork, Any] | None:
     """Return arrays, X, network and dtype of a call like one that was remembered, else None."""
     try:
         arrays = [parameters[name] for name in layer_names("W b", len(parameters) // 2)]
@@ -153,9 +145,7 @@ def known_call(
     return arrays, X, network, dtype
 
 
-def remember_call(
-    parameters: Any, X: Any, hidden: Any, output: Any, network: DenseNetwork, dtype: Any
-) -> None:
+def remember_call(parameters: Any, X: Any, hidden: Any, output: Any, network: DenseNetwork, dtype: Any) -> None:
     """Remember a checked call, if all its arrays are of the dtype that is computed in."""
     arrays = [parameters[name] for name in layer_names("W b", len(parameters) // 2)]
     if all(type(a) is np.ndarray and a.dtype == dtype and a.ndim == 2 for a in (*arrays, X)):
@@ -168,9 +158,7 @@ def _key(arrays: list[Any], X: Any, *more: Any) -> tuple[Any, ...]:
     return (*more, X.shape, X.dtype, *[a.shape for a in arrays], *[a.dtype for a in arrays])
 
 
-def check_columns(
-    name: str, value: Any, rows: int, samples: int | None = None, *, empty: bool = False
-) -> Array:
+def check_columns(name: str, value: Any, rows: int, samples: int | None = None, *, empty: bool = False) -> Array:
     """Return ``value`` as an array of shape (rows, N).
 
     Raises
@@ -199,8 +187,7 @@ def check_finite(name: str, array: Array, backend: Backend) -> None:
         at = backend.first_outside(array, -largest, largest)
         if at >= 0:
             raise InvalidValueError(
-                f"{name} holds {_element(array, at)}; "
-                "pass allow_nonfinite=True to compute with it all the same"
+                f"{name} holds {_element(array, at)}; pass allow_nonfinite=True to compute with it all the same"
             )
 
 

@@ -79,18 +79,14 @@ def run(folder: Path, *arguments: str) -> str:
     emulator = folder / "emulator/usr/bin/qemu-aarch64-static"
     command = [emulator, "-L", folder / "root",
                folder / "root/usr/bin/python3.11", *arguments]  # fmt: skip
-    return subprocess.run(
-        command, cwd=TESTS, env=environment, check=True, text=True, stdout=subprocess.PIPE
-    ).stdout
+    return subprocess.run(command, cwd=TESTS, env=environment, check=True, text=True, stdout=subprocess.PIPE).stdout
 
 
 def main(folder: Path) -> int:
     """Compare every digest of both backends with the recorded one; 1 if one differs."""
     if not (folder / "site").exists():
         prepare(folder)
-    print(
-        run(folder, "-c", "import platform; print(platform.machine(), platform.python_version())"), flush=True
-    )
+    print(run(folder, "-c", "import platform; print(platform.machine(), platform.python_version())"), flush=True)
     recorded = json.loads(FILE.read_text())
     failures = 0
     for backend in ("numpy", "numba"):

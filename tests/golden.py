@@ -85,9 +85,7 @@ def smooth(backend: str) -> Any:
 
 
 def labels(backend: str) -> Any:
-    network = Network(
-        (11, 17, 5), ("mish", "softmax"), "sparse_categorical_crossentropy", penalty=(0.001, 0.0)
-    )
+    network = Network((11, 17, 5), ("mish", "softmax"), "sparse_categorical_crossentropy", penalty=(0.001, 0.0))
     return trained(backend, network, np.float64, Nadam(0.01), 99, 33, 6, shuffle=True)
 
 

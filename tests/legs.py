@@ -76,9 +76,7 @@ def legs() -> list[Leg]:
                 PARITY + FORMULAS + ASSEMBLY),
         ]  # fmt: skip
     if numpy_features():
-        found.append(
-            Leg("NumPy without SIMD", {"NPY_DISABLE_CPU_FEATURES": numpy_features()}, PARITY + FORMULAS)
-        )
+        found.append(Leg("NumPy without SIMD", {"NPY_DISABLE_CPU_FEATURES": numpy_features()}, PARITY + FORMULAS))
     found.append(Leg("bounds checks", {"NUMBA_BOUNDSCHECK": "1"}, PARITY, own_cache=True))
     found.append(Leg("no JIT", {"NUMBA_DISABLE_JIT": "1"}, (".",)))
     return found

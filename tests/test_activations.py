@@ -25,9 +25,7 @@ REFERENCES = {
     "relu": lambda z: max(z, 0),
     "leaky_relu": lambda z: z if z > 0 else mp.mpf(0.2) * z,
     "elu": lambda z: z if z > 0 else mp.expm1(z),
-    "selu": lambda z: (
-        mp.mpf("1.0507009873554805") * (z if z > 0 else mp.mpf("1.6732632423543772") * mp.expm1(z))
-    ),
+    "selu": lambda z: mp.mpf("1.0507009873554805") * (z if z > 0 else mp.mpf("1.6732632423543772") * mp.expm1(z)),
     "gelu": lambda z: z * mp.ncdf(z),
     "sigmoid": lambda z: 1 / (1 + mp.exp(-z)),
     "hard_sigmoid": lambda z: min(max(z + 3, 0), 6) / 6,

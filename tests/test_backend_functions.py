@@ -74,9 +74,7 @@ def test_dense(samples, dtype):
 @DTYPES
 def test_dense_without_units_or_features(dtype):
     for units, features in [(0, 3), (3, 0), (0, 0)]:
-        W, b, A, dZ = (
-            np.ones(shape, dtype) for shape in [(units, features), units, (features, 70), (units, 70)]
-        )
+        W, b, A, dZ = (np.ones(shape, dtype) for shape in [(units, features), units, (features, 70), (units, 70)])
         both("dense_forward", W, b, A)
         both("dense_backward_input", W, dZ)
         both("dense_backward_weights", dZ, A)
@@ -180,9 +178,7 @@ def test_vectors(size, dtype):
 
 
 @DTYPES
-@pytest.mark.parametrize(
-    "optimizer", [optimizers.SGD(0.1), optimizers.Adam(0.1), optimizers.Adam(0.1, amsgrad=True)]
-)
+@pytest.mark.parametrize("optimizer", [optimizers.SGD(0.1), optimizers.Adam(0.1), optimizers.Adam(0.1, amsgrad=True)])
 @pytest.mark.parametrize("size", [1, 65, 5000])
 def test_optimizer_update_works_in_place(size, optimizer, dtype):
     rng = np.random.default_rng(size)

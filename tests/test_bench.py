@@ -46,9 +46,7 @@ def small(workload, **changes):
     shape = {"batches": min(workload.batches, 3), "epochs": workload.epochs and 1, **changes}
     if workload.name == "digits":  # the scans have the size they have
         return replace(workload, **shape)
-    return replace(
-        workload, sizes=tuple(min(s, 8) for s in workload.sizes), batch=min(workload.batch, 4), **shape
-    )
+    return replace(workload, sizes=tuple(min(s, 8) for s in workload.sizes), batch=min(workload.batch, 4), **shape)
 
 
 @pytest.fixture
@@ -117,9 +115,7 @@ def test_systems_do_the_same_work(workload, system):
         first = data.fingerprint(row, runner.result())
         runner.reset()
         runner.run(row.unit)
-        assert data.difference(first, data.fingerprint(row, runner.result())) <= 1e-6, (
-            "reset() is not a restart"
-        )
+        assert data.difference(first, data.fingerprint(row, runner.result())) <= 1e-6, "reset() is not a restart"
         prints.append(first)
     assert data.difference(*prints) <= row.tolerance
 
@@ -149,9 +145,7 @@ def test_wrong_system_is_not_counted(monkeypatch, tiny_rows):
 
     def train(workload, problem, threads):
         honest = textbook.train(workload, problem, threads)
-        return Runner(
-            lambda steps: honest.run(max(steps - 1, 1) if steps > 1 else 0), honest.result, honest.reset
-        )
+        return Runner(lambda steps: honest.run(max(steps - 1, 1) if steps > 1 else 0), honest.result, honest.reset)
 
     fake(monkeypatch, "lazy", train=train)
     result = bench.run(["xor", "mnist-small"], ["numpy", "lazy"], quick=True, turns=1)
@@ -203,9 +197,7 @@ def test_turns_are_interleaved_and_start_afresh(monkeypatch):
     log = []
 
     def runner(name):
-        return Runner(
-            lambda steps: log.append((name, steps)), lambda: None, lambda: log.append((name, "reset"))
-        )
+        return Runner(lambda steps: log.append((name, steps)), lambda: None, lambda: log.append((name, "reset")))
 
     pair = [timing.Contestant(runner(name), 2, steps=4) for name in "AB"]
     timing.take_turns(pair, 2)
@@ -249,9 +241,7 @@ def test_command_writes_every_form(tmp_path, tiny_rows, capsys, monkeypatch):
     files = {form: tmp_path / f"table.{form}" for form in ("json", "markdown", "plot")}
     options = [text for form, path in files.items() for text in (f"--{form}", str(path))]
     rows = [w.name for w in tiny_rows]
-    code = command.main(
-        parser.parse_args(["--quick", "--systems", "numpy", "--turns", "1", "--rows", *rows, *options])
-    )
+    code = command.main(parser.parse_args(["--quick", "--systems", "numpy", "--turns", "1", "--rows", *rows, *options]))
     assert code == 0
     found = json.loads(files["json"].read_text())
     assert [row["name"] for row in found["rows"]] == rows
@@ -354,7 +344,5 @@ def test_ulp_distance():
 def test_asv_check(tmp_path):
     pytest.importorskip("asv")
     arguments = ["--config", str(ROOT / "benchmarks" / "asv.conf.json"), "check", "-E", "existing"]
-    done = subprocess.run(
-        [sys.executable, "-m", "asv", *arguments], capture_output=True, text=True, cwd=tmp_path
-    )
+    done = subprocess.run([sys.executable, "-m", "asv", *arguments], capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -135,9 +135,7 @@ def exact_power(node: ast.AST) -> bool:
     """Return whether a power is exact everywhere: of 2, or of whole numbers, by a whole number."""
     if not isinstance(node, ast.BinOp):
         return False
-    whole = isinstance(node.left, ast.Constant) and (
-        isinstance(node.left.value, int) or node.left.value == 2.0
-    )
+    whole = isinstance(node.left, ast.Constant) and (isinstance(node.left.value, int) or node.left.value == 2.0)
     return whole and not any(
         isinstance(n, ast.Div) or (isinstance(n, ast.Constant) and not isinstance(n.value, int))
         for n in ast.walk(node.right)
@@ -253,9 +251,7 @@ def test_the_check_lets_pass(tmp_path):
     assert not list(report(path))
 
 
-COMPILERS = frozenset(
-    ["njit", "jit", "cfunc", "CFunc", "vectorize", "guvectorize", "stencil", "generated_jit"]
-)
+COMPILERS = frozenset(["njit", "jit", "cfunc", "CFunc", "vectorize", "guvectorize", "stencil", "generated_jit"])
 
 
 def test_only_one_file_compiles():
@@ -267,9 +263,7 @@ def test_only_one_file_compiles():
                 names.add(node.name.rsplit(".", 1)[-1])
             if names & COMPILERS and not relative(path).startswith("bench/peers/"):
                 saying.add(relative(path))
-            if (isinstance(node, ast.Constant) and node.value == "fastmath") or getattr(
-                node, "arg", ""
-            ) == "fastmath":
+            if (isinstance(node, ast.Constant) and node.value == "fastmath") or getattr(node, "arg", "") == "fastmath":
                 saying.add(relative(path))
     assert saying == {"backends/numba_backend/_jit.py"}
 

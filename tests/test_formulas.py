@@ -299,9 +299,7 @@ def digest(outputs: Any) -> str:
 
 
 def numpy_digest() -> str:
-    return digest(
-        evaluate(f.function, *parity_inputs(f, t)) for f in FORMULAS.values() for t in DTYPES.values()
-    )
+    return digest(evaluate(f.function, *parity_inputs(f, t)) for f in FORMULAS.values() for t in DTYPES.values())
 
 
 def numba_digest() -> str:
@@ -329,9 +327,7 @@ def numba_digest() -> str:
 def test_bits_do_not_depend_on_the_instruction_set(function: str, settings: dict[str, str]) -> None:
     script = DIGEST.format(tests=os.path.dirname(__file__), function=function)
     environment = {**os.environ, **settings, "PYTHONWARNINGS": "ignore"}
-    run = subprocess.run(
-        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
-    )
+    run = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
     assert run.stdout.strip() == numpy_digest()
 
 

@@ -77,9 +77,7 @@ def test_seed_layer_and_parameter_matter(name):
     base = initializer((5, 4), 4, 5, np.float64, 1, 2)
     assert same_bits(base, initializer((5, 4), 4, 5, np.float64, 1, 2, parameter=0))
     for seed, layer, parameter in [(2, 2, 0), (1, 3, 0), (1, 2, 1)]:
-        assert not np.isin(
-            initializer((5, 4), 4, 5, np.float64, seed, layer, parameter=parameter), base
-        ).any()
+        assert not np.isin(initializer((5, 4), 4, 5, np.float64, seed, layer, parameter=parameter), base).any()
 
 
 def test_values_by_hand():

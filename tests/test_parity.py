@@ -254,9 +254,7 @@ def test_clipping_and_penalties(launches, clip, penalty, dtype):
         parameters = start(plan, dtype, 3, special)
         if special:
             parameters[:3] = [np.inf, -np.inf, np.nan]
-        one = check(
-            launches, plan, dtype, data, 64, optimizer=with_clip("sgd_momentum", clip), parameters=parameters
-        )
+        one = check(launches, plan, dtype, data, 64, optimizer=with_clip("sgd_momentum", clip), parameters=parameters)
         if not special and clip != "none":
             other = quantities(numpy_backend, plan, dtype, data, 64, with_clip("sgd_momentum", "none"),
                                parameters=parameters)  # fmt: skip
@@ -303,9 +301,7 @@ def test_a_prediction_does_not_depend_on_the_batch(launches, backend, activation
     for batch in (1, 7, 64, 100):
         assert_same_bits(whole, predict(backend, plan, dtype, parameters, x, batch), f"batch {batch}")
     for i in (0, 1, 63, 64, 65, 130):
-        assert_same_bits(
-            whole[i : i + 1], predict(backend, plan, dtype, parameters, x[i : i + 1], 1), f"row {i}"
-        )
+        assert_same_bits(whole[i : i + 1], predict(backend, plan, dtype, parameters, x[i : i + 1], 1), f"row {i}")
 
 
 @BACKENDS
@@ -320,9 +316,7 @@ def test_training_in_pieces_is_training_in_one_piece(launches, backend, dtype):
         executor = backend.executor(plan, dtype, state, optimizer)
         done, first, sums = 0, 0, []
         for n in pieces:
-            sums.append(
-                executor.run("train", data, batch, n, first, scalars_of(optimizer, dtype, 1 + done, n))
-            )
+            sums.append(executor.run("train", data, batch, n, first, scalars_of(optimizer, dtype, 1 + done, n)))
             done += n
             first = done % 4 * batch
         return state.parameters, state.slots, np.concatenate(sums)
@@ -346,9 +340,7 @@ def test_no_result_depends_on_what_a_workspace_held(launches, dtype, monkeypatch
         return aligned_zeros
 
     for outputs, loss in ((3, "categorical_crossentropy"), (1, "mse")):
-        network = Network(
-            (5, 17, outputs), ("gelu", "softmax"), loss, penalty=(0.01, 0.01), activity=(0.1, 0.1)
-        )
+        network = Network((5, 17, outputs), ("gelu", "softmax"), loss, penalty=(0.01, 0.01), activity=(0.1, 0.1))
         plan = network.plan()
         for samples, layout in (
             (1, "contiguous"),

@@ -151,9 +151,7 @@ def test_permutation_parity(n):
         assert same_bits(a, numba_random.permutation(seed, step, n, purpose=purpose, layer=layer))
 
 
-@pytest.mark.parametrize(
-    "shape", [(0, 0), (0, 3), (1, 1), (1, 5), (5, 1), (3, 3), (64, 65), (129, 31), (40, 200)]
-)
+@pytest.mark.parametrize("shape", [(0, 0), (0, 3), (1, 1), (1, 5), (5, 1), (3, 3), (64, 65), (129, 31), (40, 200)])
 def test_orthogonal_parity(shape):
     a = numpy_random.orthogonal(5, 0, 0, 2, *shape)
     assert same_bits(a, numba_random.orthogonal(5, 0, 0, 2, *shape))
@@ -173,9 +171,7 @@ def test_any_split_gives_the_same_numbers(random, name):
         whole = draw(9, Purpose.NOISE, 4, 2, 517, *last)
         for cuts in ([1], [63], [64, 65], [31, 200, 201, 500]):
             edges = [0, *cuts, 517]
-            parts = [
-                draw(9, Purpose.NOISE, 4, 2, b - a, *last, first=a) for a, b in itertools.pairwise(edges)
-            ]
+            parts = [draw(9, Purpose.NOISE, 4, 2, b - a, *last, first=a) for a, b in itertools.pairwise(edges)]
             assert same_bits(np.concatenate(parts), whole)
 
 
@@ -401,9 +397,7 @@ def permutations(n, count):
         while left.size:
             out[left, i] = permute_cell(out[left, i], head[1], head[2], *(word[left] for word in words[:4]))
             if head[3] == 2:
-                out[left, i] = permute_cell(
-                    out[left, i], head[1], head[2], *(word[left] for word in words[4:])
-                )
+                out[left, i] = permute_cell(out[left, i], head[1], head[2], *(word[left] for word in words[4:]))
             left = left[out[left, i] >= n]
     return out.astype(np.int64)
 
@@ -535,9 +529,7 @@ def test_numpy_integers_are_integers():
 
 
 def test_importing_the_arithmetic_leaves_numba_alone():
-    code = (
-        "import sys, fastnn.random, fastnn.backends.numpy_backend.random; assert 'numba' not in sys.modules"
-    )
+    code = "import sys, fastnn.random, fastnn.backends.numpy_backend.random; assert 'numba' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

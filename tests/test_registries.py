@@ -70,9 +70,7 @@ CASES: dict[str, Callable[[], Iterable[str]]] = {
 def test_initializers(name):
     for dtype in (np.float32, np.float64):
         arguments = ((17, 65), 65, 17, dtype, 7, 3)
-        assert_same_bits(
-            INITIALIZERS[name]()(*arguments), INITIALIZERS[name]()(*arguments, random=numba_random)
-        )
+        assert_same_bits(INITIALIZERS[name]()(*arguments), INITIALIZERS[name]()(*arguments, random=numba_random))
 
 
 def trained(backend: str, stack: list[Any], **options: Any) -> tuple[Any, Any]:
@@ -114,9 +112,7 @@ def test_metrics(name):
     sparse = name.startswith("sparse")
     loss = "sparse_categorical_crossentropy" if sparse else "categorical_crossentropy"
     if "binary" in name or name == "auc":
-        check_models(
-            lambda: [layers.Dense(1, activation="sigmoid")], loss="binary_crossentropy", metrics=[name]
-        )
+        check_models(lambda: [layers.Dense(1, activation="sigmoid")], loss="binary_crossentropy", metrics=[name])
     else:
         check_models(LAYERS["dense"], loss=loss, metrics=[name])
 

@@ -21,9 +21,7 @@ def test_gradient_against_central_differences():
     w = np.random.default_rng(0).normal(size=100)
     w = w[abs(w) > 1e-3]
     l1, l2 = np.float64(0.3), np.float64(0.7)
-    np.testing.assert_allclose(
-        gradient(w, l1, l2), central_difference(lambda x: penalty(x, l1, l2), w), rtol=1e-9
-    )
+    np.testing.assert_allclose(gradient(w, l1, l2), central_difference(lambda x: penalty(x, l1, l2), w), rtol=1e-9)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

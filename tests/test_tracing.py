@@ -181,9 +181,7 @@ def test_forward_is_the_users_function(text, dtype):
         a = traced.forward(z)
         slope = traced.derivative(z, a)
         expected = np.broadcast_to(np.asarray(function(z), dtype), z.shape)
-        np.testing.assert_allclose(
-            a, expected, rtol=200 * np.finfo(dtype).eps, atol=200 * np.finfo(dtype).eps
-        )
+        np.testing.assert_allclose(a, expected, rtol=200 * np.finfo(dtype).eps, atol=200 * np.finfo(dtype).eps)
     for result in (a, slope):
         assert result.dtype == dtype and result.shape == z.shape
     with np.errstate(all="ignore"):

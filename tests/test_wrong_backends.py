@@ -25,9 +25,7 @@ pytestmark = pytest.mark.needs_jit
 # the package's attribute of that name is the executor's class
 executor = importlib.import_module("fastnn.backends.numpy_backend.executor")
 
-RELU = Network(
-    (9, 33, 5), ("relu", "sigmoid"), "binary_crossentropy", penalty=(0.01, 0.02), activity=(0.01, 0.02)
-)
+RELU = Network((9, 33, 5), ("relu", "sigmoid"), "binary_crossentropy", penalty=(0.01, 0.02), activity=(0.01, 0.02))
 RELU_OUTPUT = Network((9, 33, 5), ("relu", "relu"), "mse")
 SOFTMAX = Network((9, 33, 5), ("gelu", "softmax"), "categorical_crossentropy")
 SOFTMAX_MSE = Network((9, 33, 5), ("tanh", "softmax"), "mse")
@@ -118,9 +116,7 @@ def fused_multiply_add(W: Any, b: Any, A: Any) -> Any:
     if b is not None:
         Z[...] = b[:, None]
     for k in range(len(A)):
-        Z = (Z.astype(np.float64) + W[:, k, None].astype(np.float64) * A[k].astype(np.float64)).astype(
-            A.dtype
-        )
+        Z = (Z.astype(np.float64) + W[:, k, None].astype(np.float64) * A[k].astype(np.float64)).astype(A.dtype)
     return Z
 
 
@@ -207,9 +203,7 @@ SLIPS: dict[str, tuple[str, Any]] = {
 
 def wrong_op(monkeypatch: Any, kind: str, alter: Callable[[Any], Any]) -> None:
     written, right = executor._OPS[kind]
-    monkeypatch.setitem(
-        executor._OPS, kind, (written, lambda o, s: alter(right(o, s)).astype(right(o, s).dtype))
-    )
+    monkeypatch.setitem(executor._OPS, kind, (written, lambda o, s: alter(right(o, s)).astype(right(o, s).dtype)))
 
 
 @pytest.mark.parametrize("network", [RELU, RELU_OUTPUT, SOFTMAX, SOFTMAX_MSE, LABELS])

@@ -24,9 +24,7 @@ _loaded: dict[str, Backend] = {}
 """Modules found before: a look-up costs 0.1 us, the import system's 0.4, a small network's forward pass 4."""
 
 _default = "numba"
-_current: contextvars.ContextVar[Backend | str | None] = contextvars.ContextVar(
-    "fastnn_backend", default=None
-)
+_current: contextvars.ContextVar[Backend | str | None] = contextvars.ContextVar("fastnn_backend", default=None)
 
 
 def _check(backend: Backend | str) -> Backend | str:

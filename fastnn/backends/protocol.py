@@ -69,9 +69,7 @@ class Backend(Protocol):
         """Return ``dZ``, (M, N): ``dA`` times the derivative at Z."""
         ...
 
-    def loss_value(
-        self, formula: Formula, mean: bool, delta: float | None, Y: Array, P: Array, weight: Array
-    ) -> Array:
+    def loss_value(self, formula: Formula, mean: bool, delta: float | None, Y: Array, P: Array, weight: Array) -> Array:
         """Return each sample's weighted loss, (N,): terms added in ascending order of the output."""
         ...
 
@@ -125,9 +123,7 @@ class Backend(Protocol):
         """Return ``g`` scaled to norm ``most`` where its Euclidean norm is greater."""
         ...
 
-    def optimizer_update(
-        self, rule: UpdateRule, w: Array, g: Array, slots: tuple[Array, ...], scalars: Array
-    ) -> None:
+    def optimizer_update(self, rule: UpdateRule, w: Array, g: Array, slots: tuple[Array, ...], scalars: Array) -> None:
         """Apply an update rule to ``w``, (n,), and to its state ``slots`` in place."""
         ...
 

@@ -54,8 +54,7 @@ def text(info: dict[str, Any]) -> str:
     missing = [name for name, found in info["optional"].items() if found is None]
     lines = {
         "versions": ", ".join(f"{name} {found}" for name, found in info["versions"].items()),
-        "optional": ", ".join(f"{name} {found}" for name, found in info["optional"].items() if found)
-        or "none",
+        "optional": ", ".join(f"{name} {found}" for name, found in info["optional"].items() if found) or "none",
         "not installed": ", ".join(missing) or "nothing",
         "system": info["system"],
         "CPU": f"{cpu['name']}, {cpu['cores']} cores",

@@ -99,9 +99,7 @@ def compare(sizes: Sequence[int] = (784, 128, 10), batch: int = 128, dtype: Any 
         digests = {name: _digest(values) for name, values in zip(names, found, strict=True)}
         seconds, deviation = {}, None
         if timing:
-            runners = {
-                name: task.runner(module, start, x, y) for name, module in zip(names, modules, strict=True)
-            }
+            runners = {name: task.runner(module, start, x, y) for name, module in zip(names, modules, strict=True)}
             yardstick = task.textbook(start, x, y)
             if isinstance(yardstick, Runner):
                 runners[TEXTBOOK] = yardstick
@@ -113,16 +111,12 @@ def compare(sizes: Sequence[int] = (784, 128, 10), batch: int = 128, dtype: Any 
         "sizes": list(width), "batch": task.batch, "dtype": task.dtype, "activation": task.hidden,
         "optimizer": task.optimizer.name, "steps": task.steps, "seed": task.seed, "threads": threads,
     }  # fmt: skip
-    return Comparison(
-        settings, names, tuple(pairs), digests, seconds, deviation, tuple(notes) if timing else ()
-    )
+    return Comparison(settings, names, tuple(pairs), digests, seconds, deviation, tuple(notes) if timing else ())
 
 
 def _sizes(sizes: Sequence[int]) -> tuple[int, ...]:
     if isinstance(sizes, str) or not isinstance(sizes, Sequence) or len(sizes) < 2:
-        raise InvalidValueError(
-            f"sizes must list at least features and outputs, as (784, 128, 10), got {sizes!r}"
-        )
+        raise InvalidValueError(f"sizes must list at least features and outputs, as (784, 128, 10), got {sizes!r}")
     return tuple(positive_whole("each of sizes", size) for size in sizes)
 
 

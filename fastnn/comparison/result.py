@@ -60,9 +60,7 @@ class Comparison:
         layers = "-".join(str(n) for n in s["sizes"])
         hidden = f"{s['activation']} and " if s["activation"] else ""
         last = "sigmoid" if s["sizes"][-1] == 1 else "softmax"
-        return (
-            f"{layers}, {hidden}{last}, {s['dtype']}, batch {s['batch']}, {s['optimizer']}, seed {s['seed']}"
-        )
+        return f"{layers}, {hidden}{last}, {s['dtype']}, batch {s['batch']}, {s['optimizer']}, seed {s['seed']}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data that JSON holds."""
@@ -91,9 +89,7 @@ class Comparison:
         lines += ["", "time of a training step"]
         yardstick = self.seconds.get(TEXTBOOK)
         for name, seconds in self.seconds.items():
-            ratio = (
-                "" if yardstick is None or name == TEXTBOOK else f"  {_ratio(yardstick / seconds)} {TEXTBOOK}"
-            )
+            ratio = "" if yardstick is None or name == TEXTBOOK else f"  {_ratio(yardstick / seconds)} {TEXTBOOK}"
             lines.append(f"{name:<{widest}}  {duration(seconds):>8}{ratio}")
         if self.textbook_deviation is not None:
             lines += [

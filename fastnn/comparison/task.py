@@ -83,9 +83,7 @@ class Task:
         y = classes[:, None] if self.sizes[-1] == 1 else np.eye(self.sizes[-1], dtype=np.int64)[classes]
         return x.reshape(samples, self.sizes[0]), y.astype(self.dtype)
 
-    def quantities(
-        self, backend: Backend, start: list[Array], x: Array, y: Array
-    ) -> dict[str, dict[str, Array]]:
+    def quantities(self, backend: Backend, start: list[Array], x: Array, y: Array) -> dict[str, dict[str, Array]]:
         """Return everything one backend computes from the weights ``start``, by name and part."""
         activations = {}
         for depth in range(1, len(self.sizes)):
@@ -121,9 +119,7 @@ class Task:
         def run(steps: int) -> None:
             model.fit(x, y, batch_size=self.batch, epochs=steps // self.steps, shuffle=False, verbose=0)
 
-        return Runner(
-            run, lambda: list(zip(model.get_weights()[::2], model.get_weights()[1::2], strict=True)), reset
-        )
+        return Runner(run, lambda: list(zip(model.get_weights()[::2], model.get_weights()[1::2], strict=True)), reset)
 
     def textbook(self, start: list[Array], x: Array, y: Array) -> Runner | str:
         """Return the same training by textbook NumPy, or why there is none."""

@@ -23,9 +23,7 @@ class AUC(Metric):
     def __init__(self) -> None:
         self.reset()
 
-    def update(
-        self, y_true: npt.ArrayLike, y_pred: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
-    ) -> None:
+    def update(self, y_true: npt.ArrayLike, y_pred: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> None:
         """Take in a batch; see ``Metric.update``."""
         true, pred = matching_rows(y_true, y_pred)
         if true.shape[1] != 1:

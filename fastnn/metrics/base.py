@@ -31,9 +31,7 @@ class Metric(ABC):
     name: str = ""
 
     @abstractmethod
-    def update(
-        self, y_true: npt.ArrayLike, y_pred: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
-    ) -> None:
+    def update(self, y_true: npt.ArrayLike, y_pred: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> None:
         """Take in a batch.
 
         Parameters
@@ -96,8 +94,7 @@ def label_rows(y_true: npt.ArrayLike, y_pred: npt.ArrayLike) -> tuple[Labels, Fl
     wrong = np.flatnonzero(~((labels >= 0) & (labels < pred.shape[1]) & (labels == np.floor(labels))))
     if wrong.size:
         raise InvalidValueError(
-            f"labels must be integers from 0 to {pred.shape[1] - 1}, "
-            f"got {labels[wrong[0]]:g} at row {wrong[0]}"
+            f"labels must be integers from 0 to {pred.shape[1] - 1}, got {labels[wrong[0]]:g} at row {wrong[0]}"
         )
     return labels.astype(np.int64), pred
 
@@ -146,9 +143,7 @@ class MeanOverSamples(Metric):
     def values(self, y_true: npt.ArrayLike, y_pred: npt.ArrayLike) -> Floats:
         """Return each sample's value."""
 
-    def update(
-        self, y_true: npt.ArrayLike, y_pred: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
-    ) -> None:
+    def update(self, y_true: npt.ArrayLike, y_pred: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> None:
         """Take in a batch; see ``Metric.update``."""
         values = self.values(y_true, y_pred)
         weights = weights_of(sample_weight, len(values))

@@ -42,7 +42,6 @@ class FunctionMetric(MeanOverSamples):
         values = float_rows(f"the answer of metric {self.name!r}", answer)
         if values.shape != (samples, 1):
             raise InvalidValueError(
-                f"metric {self.name!r} must return one number or one per sample ({samples}), "
-                f"got shape {answer.shape}"
+                f"metric {self.name!r} must return one number or one per sample ({samples}), got shape {answer.shape}"
             )
         return values[:, 0]

@@ -35,9 +35,7 @@ class R2Score(Metric):
     def __init__(self) -> None:
         self.reset()
 
-    def update(
-        self, y_true: npt.ArrayLike, y_pred: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
-    ) -> None:
+    def update(self, y_true: npt.ArrayLike, y_pred: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> None:
         """Take in a batch; see ``Metric.update``."""
         true, pred = matching_rows(y_true, y_pred)
         weights = weights_of(sample_weight, len(true))[:, None]

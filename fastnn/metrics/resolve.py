@@ -16,9 +16,7 @@ ACCURACY = ("accuracy", "acc")
 BINARY_LOSSES = ("binary_crossentropy", "binary_crossentropy_from_logits", "crossentropy_cost", "hinge")
 
 
-def resolve(
-    metric: str | Metric | type[Metric] | Callable[..., Any], loss: str | Loss, outputs: int
-) -> Metric:
+def resolve(metric: str | Metric | type[Metric] | Callable[..., Any], loss: str | Loss, outputs: int) -> Metric:
     """Return the metric object that ``metric`` stands for in a model with this loss.
 
     Parameters

@@ -24,15 +24,9 @@ def summary_table(name: str, layers: Sequence[Layer], plan: Plan) -> str:
         own = [p for p in plan.parameters if p.layer == number]
         features = getattr(layer, "units", features)
         activation = getattr(getattr(layer, "activation", None), "name", None)
-        label = (
-            type(layer).__name__
-            if activation in (None, "linear")
-            else f"{type(layer).__name__} ({activation})"
-        )
+        label = type(layer).__name__ if activation in (None, "linear") else f"{type(layer).__name__} ({activation})"
         rows.append((label, f"(None, {features})", f"{sum(p.size for p in own):,}"))
     widths = [max(len(row[i]) for row in rows) for i in range(3)]
     lines = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}" for a, b, c in rows]
     rule = "-" * len(lines[0])
-    return "\n".join(
-        [f"Model {name!r}", rule, lines[0], rule, *lines[1:], rule, f"Parameters in all: {plan.size:,}"]
-    )
+    return "\n".join([f"Model {name!r}", rule, lines[0], rule, *lines[1:], rule, f"Parameters in all: {plan.size:,}"])

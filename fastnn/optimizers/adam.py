@@ -63,9 +63,7 @@ def update_amsgrad(w: Any, g: Any, slots: Any, scalars: Any) -> Any:
 
 NAMES = ("keep", "rate", "decay_1", "decay_2", "epsilon")
 ADAM = UPDATE_RULES.register("adam", UpdateRule("adam", (0.0, 0.0), update, NAMES))
-AMSGRAD = UPDATE_RULES.register(
-    "adam_amsgrad", UpdateRule("adam_amsgrad", (0.0, 0.0, 0.0), update_amsgrad, NAMES)
-)
+AMSGRAD = UPDATE_RULES.register("adam_amsgrad", UpdateRule("adam_amsgrad", (0.0, 0.0, 0.0), update_amsgrad, NAMES))
 
 
 @dataclass

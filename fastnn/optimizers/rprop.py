@@ -99,9 +99,7 @@ class RPROP(Optimizer):
         self.step_min = positive("step_min", self.step_min)
         self.step_max = positive("step_max", self.step_max)
         if self.step_min > self.step_max:
-            raise InvalidValueError(
-                f"step_min must be at most step_max, got {self.step_min!r} and {self.step_max!r}"
-            )
+            raise InvalidValueError(f"step_min must be at most step_max, got {self.step_min!r} and {self.step_max!r}")
 
     @property
     def rule(self) -> UpdateRule:

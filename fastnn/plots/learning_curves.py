@@ -38,9 +38,7 @@ def learning_curves(history: History, *, title: str | None = None, figure: Any =
         If matplotlib is not installed.
     """
     if not isinstance(history, History):
-        raise InvalidTypeError(
-            f"learning_curves draws the History that fit returns, got {type(history).__name__}"
-        )
+        raise InvalidTypeError(f"learning_curves draws the History that fit returns, got {type(history).__name__}")
     if not history.epoch:
         raise InvalidValueError("the history holds no epoch")
     names = [name for name in history.history if not name.startswith("val_")]

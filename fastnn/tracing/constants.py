@@ -30,10 +30,8 @@ def constant_node(graph: Graph, value: Any) -> Node:
             raise InvalidTypeError(f"a constant is too large for a float: {value!r:.30}") from None
     if isinstance(value, np.ndarray):
         raise InvalidTypeError(
-            f"an array of shape {value.shape} met in a function that fastnn traces; "
-            "constants must be single numbers"
+            f"an array of shape {value.shape} met in a function that fastnn traces; constants must be single numbers"
         )
     raise InvalidTypeError(
-        f"a {type(value).__name__} met in a function that fastnn traces; "
-        "accepted: its arguments, and real numbers"
+        f"a {type(value).__name__} met in a function that fastnn traces; accepted: its arguments, and real numbers"
     )

@@ -144,9 +144,7 @@ _SPECIAL: dict[str, Callable[[Graph, Node, Tangents], Node | None]] = {
     "-": _subtract,
     "*": _multiply,
     "/": _divide,
-    "negative": lambda graph, node, tangents: _scaled(
-        graph, tangents[node.arguments[0].index], graph.constant(-1.0)
-    ),
+    "negative": lambda graph, node, tangents: _scaled(graph, tangents[node.arguments[0].index], graph.constant(-1.0)),
     "log": _logarithm,
     "log1p": _logarithm,
     "pow": _power,

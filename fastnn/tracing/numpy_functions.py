@@ -103,7 +103,5 @@ UFUNCS: dict[str, Callable[..., Node]] = {
 UFUNCS |= {name: _formula(name) for name in FORMULAS if name != "pow"}
 UFUNCS |= {
     name: partial(lambda symbol, graph, a, b: graph.compare(symbol, a, b), symbol)
-    for name, symbol in zip(
-        ("less", "less_equal", "greater", "greater_equal", "equal", "not_equal"), COMPARISONS
-    )
+    for name, symbol in zip(("less", "less_equal", "greater", "greater_equal", "equal", "not_equal"), COMPARISONS)
 }

@@ -101,9 +101,7 @@ def trace_activation(function: UserFunction) -> TracedActivation:
         slope, known = differentiate(graph, output, z), None if output is z else (output, "a")
     else:
         arguments = [z] if _accepts(by_hand, 1) else [z, a]
-        slope = _elementwise(
-            _call(graph, by_hand, arguments, "a derivative of an activation takes z, or z and a")
-        )
+        slope = _elementwise(_call(graph, by_hand, arguments, "a derivative of an activation takes z, or z and a"))
         known = None
     forward_text = write_function("forward", ["z"], output, typed_like="z")
     derivative_text = write_function("derivative", ["z", "a"], slope, typed_like="z", known=known)
@@ -157,9 +155,7 @@ def trace_loss(function: UserFunction) -> TracedLoss:
     if by_hand is None:
         slope = differentiate(graph, term, p)
     else:
-        slope = _elementwise(
-            _call(graph, by_hand, [y, p], "a derivative of a loss takes two arguments, y and p")
-        )
+        slope = _elementwise(_call(graph, by_hand, [y, p], "a derivative of a loss takes two arguments, y and p"))
     value_text = write_function("value", ["y", "p"], term, typed_like="p")
     derivative_text = write_function("derivative", ["y", "p"], slope, typed_like="p")
     return TracedLoss(
@@ -175,8 +171,7 @@ def _pair(function: UserFunction) -> tuple[Callable[..., Any], Callable[..., Any
         return function
     if not callable(function):
         raise InvalidTypeError(
-            f"a {type(function).__name__} cannot be traced; "
-            "accepted: a function, or a pair (function, derivative)"
+            f"a {type(function).__name__} cannot be traced; accepted: a function, or a pair (function, derivative)"
         )
     return function, None
 

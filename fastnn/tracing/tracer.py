@@ -108,9 +108,7 @@ class Tracer:
     def _logical(self, other: Any, operation: Callable[[Graph, Node, Node], Node]) -> Tracer:
         node = node_of(self.graph, other)
         if not (self.node.is_condition and node.is_condition):
-            raise InvalidTypeError(
-                "& and | join conditions, and one of these is a number: put comparisons in brackets"
-            )
+            raise InvalidTypeError("& and | join conditions, and one of these is a number: put comparisons in brackets")
         return Tracer(self.graph, operation(self.graph, self.node, node))
 
     def __and__(self, other: Any) -> Tracer:
@@ -137,12 +135,9 @@ class Tracer:
         return Tracer(self.graph, self.graph.absolute(self.node))
 
     def __getitem__(self, key: Any) -> Tracer:
-        if not (
-            isinstance(key, tuple) and len(key) == 0
-        ):  # z[()] makes NumPy's scalar of an array without axes
+        if not (isinstance(key, tuple) and len(key) == 0):  # z[()] makes NumPy's scalar of an array without axes
             raise InvalidTypeError(
-                f"indexing met in a function that fastnn traces; {_ELEMENTWISE}; "
-                "to pick by condition write np.where"
+                f"indexing met in a function that fastnn traces; {_ELEMENTWISE}; to pick by condition write np.where"
             )
         return self
 
@@ -150,9 +145,7 @@ class Tracer:
         """Return a condition as 1 and 0; a number stays in the dtype of the argument."""
         kind = "f" if dtype is self.dtype else np.dtype(dtype).kind
         if kind != "f" and not self.node.is_condition:
-            raise InvalidTypeError(
-                f"astype({dtype!r}) met in a function that fastnn traces; accepted: float types"
-            )
+            raise InvalidTypeError(f"astype({dtype!r}) met in a function that fastnn traces; accepted: float types")
         return Tracer(self.graph, self.graph.number(self.node))
 
     def mean(self, axis: Any = None, **keywords: Any) -> Reduced:
@@ -167,9 +160,7 @@ class Tracer:
         # a mean over everything is the mean over samples of their means, which is what training minimizes
         if keywords or not (axis == -1 or (axis is None and name == "mean")):
             got = ", ".join(f"{key}={value!r}" for key, value in {"axis": axis, **keywords}.items())
-            raise InvalidTypeError(
-                f"{name} with {got} met in a function that fastnn traces; accepted: axis=-1"
-            )
+            raise InvalidTypeError(f"{name} with {got} met in a function that fastnn traces; accepted: axis=-1")
         return Reduced(self.graph, self.graph.number(self.node), name == "mean")
 
     def clip(self, low: Any = None, high: Any = None) -> Tracer:
@@ -182,9 +173,7 @@ class Tracer:
         if method != "__call__":
             raise InvalidTypeError(f"np.{name}.{method} met in a function that fastnn traces; {_ELEMENTWISE}")
         if keywords:
-            raise InvalidTypeError(
-                f"np.{name} with {', '.join(keywords)}= met in a function that fastnn traces"
-            )
+            raise InvalidTypeError(f"np.{name} with {', '.join(keywords)}= met in a function that fastnn traces")
         if any(isinstance(x, Reduced) for x in inputs):
             raise InvalidTypeError(Reduced.ONLY_LAST)
         if name not in UFUNCS:
@@ -212,13 +201,9 @@ class Tracer:
     __iter__ = __len__ = __reversed__ = _refuse("iteration or len()", _ELEMENTWISE)
     __setitem__ = _refuse("assignment to elements", "write z = np.where(condition, new, z)")
     __contains__ = _refuse("'in'", _ELEMENTWISE)
-    __array__ = _refuse(
-        "conversion to an array", "leave the value as it is: operators and NumPy functions take it"
-    )
+    __array__ = _refuse("conversion to an array", "leave the value as it is: operators and NumPy functions take it")
     __matmul__ = __rmatmul__ = _refuse("@", _ELEMENTWISE)
-    __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __divmod__ = __rdivmod__ = _refuse(
-        "// or %", _ARITHMETIC
-    )
+    __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __divmod__ = __rdivmod__ = _refuse("// or %", _ARITHMETIC)
     __xor__ = __rxor__ = _refuse("^", f"a power is **; {_ARITHMETIC}")
     __lshift__ = __rlshift__ = __rshift__ = __rrshift__ = _refuse("<< or >>", _ARITHMETIC)
 
@@ -249,9 +234,7 @@ def _unsupported(name: str) -> InvalidTypeError:
 
 def _where(graph: Graph, condition: Any, *branches: Any) -> Tracer:
     if len(branches) != 2:
-        raise InvalidTypeError(
-            "np.where without two values to choose from met in a function that fastnn traces"
-        )
+        raise InvalidTypeError("np.where without two values to choose from met in a function that fastnn traces")
     return Tracer(graph, graph.where(*(node_of(graph, x) for x in (condition, *branches))))
 
 

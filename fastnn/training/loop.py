@@ -87,9 +87,7 @@ def evaluate(
     samples = what.data.samples
     total, penalty = 0.0, 0.0
     outputs = executor.plan.outputs.rows
-    for first, steps, count in _pieces(
-        samples, SAMPLE_BLOCK, max(SAMPLE_BLOCK, _MOST_PREDICTIONS // outputs), 1
-    ):
+    for first, steps, count in _pieces(samples, SAMPLE_BLOCK, max(SAMPLE_BLOCK, _MOST_PREDICTIONS // outputs), 1):
         start = first * SAMPLE_BLOCK
         part = _rows(what.data, start, count)
         out = np.empty((count, outputs), executor.dtype) if metrics else None
@@ -101,9 +99,7 @@ def evaluate(
     return {"loss": total / samples + penalty} | {metric.name: metric.result() for metric in metrics}
 
 
-def _update(
-    metrics: list[Metric], y: Array, out: Array | None, weight: Array | None, rows: slice | Array
-) -> None:
+def _update(metrics: list[Metric], y: Array, out: Array | None, weight: Array | None, rows: slice | Array) -> None:
     """Give the metrics the targets and weights of ``rows`` and their predictions."""
     if out is not None:
         for metric in metrics:

@@ -122,17 +122,13 @@ class OneOp:
         """Run an op for every block."""
         self._run(BLOCKS, make, static, 0, operands)
 
-    def over_items(
-        self, make: Callable[..., Any], static: tuple[Hashable, ...], items: int, *operands: int
-    ) -> None:
+    def over_items(self, make: Callable[..., Any], static: tuple[Hashable, ...], items: int, *operands: int) -> None:
         """Run an op for its items."""
         self._run(TILES, make, static, items, operands)
 
     def _run(self, kind: int, make: Callable[..., Any], static: tuple[Hashable, ...], items: int,
              operands: tuple[int, ...]) -> None:  # fmt: skip
-        record = np.array(
-            [_layout.record_row(op(make, self.dtype.type, *static), items, *operands)], np.int64
-        )
+        record = np.array([_layout.record_row(op(make, self.dtype.type, *static), items, *operands)], np.int64)
         region = np.array([[kind, 0, 1, 0]], np.int64)
         context = np.zeros(_layout.CONTEXT_SIZE, np.int64)
         scratch = np.empty(_layout.SCRATCH_BYTES + 64, np.uint8)

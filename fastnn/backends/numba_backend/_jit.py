@@ -118,9 +118,7 @@ def entry(function: Callable[..., Any], *, parallel: bool = False) -> Any:
     with _cache_folder() as cache:
         options = {"prange": True, "reduction": False, "fusion": False, "setitem": False, "stencil": False,
                    "numpy": False, "inplace_binop": False}  # fmt: skip
-        return numba.njit(nogil=True, cache=cache, parallel=options if parallel else False, **_FLAGS)(
-            function
-        )
+        return numba.njit(nogil=True, cache=cache, parallel=options if parallel else False, **_FLAGS)(function)
 
 
 class _KeyedCache(FunctionCache):

@@ -109,9 +109,7 @@ def product_tile(typing: Any, zero: Any, mr: Any, nv: Any, start: Any, table: An
         right = [v.load(v.at(row, n)) for n in range(vectors)]
         left = [v.broadcast(builder.add(a_row[m], a_at)) for m in range(rows)]
         # invariant: sums[m, n] holds the start and the products 0..t-1
-        added = [
-            builder.fadd(s, builder.fmul(left[m], right[n])) for s, (m, n) in zip(sums, tile, strict=True)
-        ]
+        added = [builder.fadd(s, builder.fmul(left[m], right[n])) for s, (m, n) in zip(sums, tile, strict=True)]
         step = _constant(8) if by_table else b_t
         after = [builder.add(t, _constant(1)), builder.add(a_at, a_t), builder.add(b_at, step), *added]
         for phi, value in zip([t, a_at, b_at, *sums], after, strict=True):

@@ -114,9 +114,7 @@ def make_keep_rows(dtype: Any) -> Callable[..., None]:
         target = r[3] + item * BLOCK * r[4] * size
         for j in range(0, lanes, width):
             for k in range(0, r[2], width):
-                transpose_tile(
-                    zero, 0, source + (k * BLOCK + j) * size, BLOCK, target + (j * r[4] + k) * size, r[4]
-                )
+                transpose_tile(zero, 0, source + (k * BLOCK + j) * size, BLOCK, target + (j * r[4] + k) * size, r[4])
 
     return keep_rows
 
@@ -137,23 +135,17 @@ def _add_products(zero, size, a, table, shift, to, panel, units, vectors, n):
                                  panel, 0, n)  # fmt: skip
                     v += TILE_VECTORS
                 elif vectors - v >= 2:
-                    product_tile(
-                        zero, 4, 2, FROM_MEMORY, 1, at, BLOCK, 1, table, shift + step, out + step, panel, 0, n
-                    )
+                    product_tile(zero, 4, 2, FROM_MEMORY, 1, at, BLOCK, 1, table, shift + step, out + step, panel, 0, n)
                     v += 2
                 else:
-                    product_tile(
-                        zero, 4, 1, FROM_MEMORY, 1, at, BLOCK, 1, table, shift + step, out + step, panel, 0, n
-                    )
+                    product_tile(zero, 4, 1, FROM_MEMORY, 1, at, BLOCK, 1, table, shift + step, out + step, panel, 0, n)
                     v += 1
             elif vectors - v >= TILE_VECTORS:
                 product_tile(zero, 1, TILE_VECTORS, FROM_MEMORY, 1, at, BLOCK, 1, table, shift + step, out + step,
                              panel, 0, n)  # fmt: skip
                 v += TILE_VECTORS
             else:
-                product_tile(
-                    zero, 1, 1, FROM_MEMORY, 1, at, BLOCK, 1, table, shift + step, out + step, panel, 0, n
-                )
+                product_tile(zero, 1, 1, FROM_MEMORY, 1, at, BLOCK, 1, table, shift + step, out + step, panel, 0, n)
                 v += 1
         m += rows
 
@@ -289,9 +281,7 @@ def make_dense_backward_weights(dtype: Any, finish: Callable[..., None]) -> Call
                 _add_products(zero, size, a, r[2] + start * 8, k * size, scratch, panel, rows, vectors, n)
                 if with_bias:
                     _add_samples(zero, size, a, biases, rows, n)
-                if samples > SAMPLE_BLOCK and (
-                    (start + BLOCK) % SAMPLE_BLOCK == 0 or start + BLOCK >= samples
-                ):
+                if samples > SAMPLE_BLOCK and ((start + BLOCK) % SAMPLE_BLOCK == 0 or start + BLOCK >= samples):
                     add_pairwise(zero, scratch, level_bytes, most, finished)
                     finished += 1
                     for i in range(most):
@@ -308,7 +298,5 @@ def make_dense_backward_weights(dtype: Any, finish: Callable[..., None]) -> Call
 
 LOWER = {
     "dense_forward": lambda o: Recipe(make_dense_forward, (), ("W", "b", "A", "Z"), shape_of(o, "W")),
-    "dense_backward_input": lambda o: Recipe(
-        make_dense_backward_input, (), ("W", "dZ", "dA"), shape_of(o, "W")
-    ),
+    "dense_backward_input": lambda o: Recipe(make_dense_backward_input, (), ("W", "dZ", "dA"), shape_of(o, "W")),
 }

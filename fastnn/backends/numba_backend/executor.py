@@ -90,8 +90,6 @@ class NumbaExecutor:
         key = (program, data.x.dtype, y_type, predictions)
         found = self._programs.get(key)
         if found is None or found.blocks < blocks:
-            lowering = Lowering(
-                self, program, data.x.dtype.type, None if y_type is None else y_type.type, blocks
-            )
+            lowering = Lowering(self, program, data.x.dtype.type, None if y_type is None else y_type.type, blocks)
             found = self._programs[key] = lowering.program(predictions)
         return found

@@ -98,9 +98,7 @@ def dense_backward_weights(dZ: Array, A: Array) -> tuple[Array, Array]:
             *finish,
             *finish,
         )
-    return sums[: units * columns].reshape(units, columns)[:, :features].copy(), sums[
-        units * columns :
-    ].copy()
+    return sums[: units * columns].reshape(units, columns)[:, :features].copy(), sums[units * columns :].copy()
 
 
 def activation_forward(activation: Activation, Z: Array) -> Array:
@@ -186,9 +184,7 @@ def loss_gradient(
 def softmax_crossentropy_value(Y: Array, Z: Array, weight: Array) -> Array:
     """Return ``-sum(y log softmax(z))`` per sample, weighted; see ``protocol.Backend``."""
     run = _loss(Z, Y, weight, 1)
-    run.over_blocks(
-        loss.make_softmax_crossentropy_value, (), run[0], run[1], run[2], run[3], run.block_bytes, len(Z)
-    )
+    run.over_blocks(loss.make_softmax_crossentropy_value, (), run[0], run[1], run[2], run[3], run.block_bytes, len(Z))
     result: Array = run.get(3)[0]
     return result
 
@@ -238,16 +234,12 @@ def make_finish_gradient(dtype: Any, penalty: bool, clip: bool) -> Callable[...,
 
     def finish_gradient(context, record, first_item, last_item, scratch):
         r = view(0, record + 8 * OPERANDS, 2)
-        update.finish_gradient(
-            dtype(0), size, context, record + 8 * (OPERANDS + 2), 0, r[0], r[1], penalty, clip
-        )
+        update.finish_gradient(dtype(0), size, context, record + 8 * (OPERANDS + 2), 0, r[0], r[1], penalty, clip)
 
     return finish_gradient
 
 
-def _finish(
-    g: Array, samples: int, penalty: bool, clip: bool, *finish: int, run: OneOp | None = None
-) -> Array:
+def _finish(g: Array, samples: int, penalty: bool, clip: bool, *finish: int, run: OneOp | None = None) -> Array:
     run = run or OneOp(float_dtype(g), samples)
     result = np.array(g, run.dtype, order="C")
     run.over_items(make_finish_gradient, (penalty, clip), 1, result.ctypes.data, result.size, *finish)

@@ -144,15 +144,11 @@ class Lowering:
             assert plan.terms is not None
             if learns:
                 self._weights()
-            self._record(
-                op(reduction.make_sum_losses, self.dtype), 1, self._at(plan.terms), self.block_bytes, cost=64
-            )
+            self._record(op(reduction.make_sum_losses, self.dtype), 1, self._at(plan.terms), self.block_bytes, cost=64)
             self._region(TILES, first, products if learns else 1.0)
             if name == "train":
                 self._update_after_norm()
-        return Program(
-            np.array(self.regions, np.int64), np.array(self.records, np.int64), self.blocks, self.keep
-        )
+        return Program(np.array(self.regions, np.int64), np.array(self.records, np.int64), self.blocks, self.keep)
 
     def _pack_samples(self, learns: bool) -> None:
         x = self.plan.inputs
@@ -212,9 +208,7 @@ class Lowering:
         return self._gradients
 
     def _slots(self) -> int:
-        return (
-            int(self.state.slots.ctypes.data) if self.name == "train" and self.state.slots is not None else 0
-        )
+        return int(self.state.slots.ctypes.data) if self.name == "train" and self.state.slots is not None else 0
 
     def _weights(self) -> None:
         make, arguments = self._finish()
@@ -251,24 +245,18 @@ class Lowering:
         self._region(TILES, first, 0.0)
         first = len(self.records)
         rule = self.optimizer.rule
-        address = op(
-            update.make_vector_update, self.dtype, rule.update, len(rule.slots), len(rule.scalar_names)
-        )
+        address = op(update.make_vector_update, self.dtype, rule.update, len(rule.slots), len(rule.scalar_names))
         items = -(-self.plan.size // update.CHUNK)
         self._record(address, items, self.plan.size, self._gradient_vector(), self.parameters,
                      self._slots(), self.plan.size)  # fmt: skip
         self._region(TILES, first, 0.0)
 
     def _penalties(self) -> None:
-        table = [
-            (p.offset, p.size, bits_of(p.l1), bits_of(p.l2)) for p in self.plan.parameters if p.l1 or p.l2
-        ]
+        table = [(p.offset, p.size, bits_of(p.l1), bits_of(p.l2)) for p in self.plan.parameters if p.l1 or p.l2]
         if table:
             rows = np.array(table, np.int64)
             self.keep.append(rows)
-            self._record(
-                op(update.make_penalty_sum, self.dtype), 1, len(table), rows.ctypes.data, self.parameters
-            )
+            self._record(op(update.make_penalty_sum, self.dtype), 1, len(table), rows.ctypes.data, self.parameters)
             self._region(TILES, len(self.records) - 1, 0.0)
 
     def _lower(self, o: Op) -> None:
@@ -278,6 +266,4 @@ class Lowering:
         if "b" in recipe.addresses and o.operands["b"] is None:
             at[recipe.addresses.index("b")] = self._buffer(shape_of(o, "W")[0])  # a bias of zeros
         after = [self._at(o.operands[n]) for n in recipe.after]
-        self._record(
-            op(recipe.make, self.dtype, *recipe.static), 0, *at, self.block_bytes, *recipe.constants, *after
-        )
+        self._record(op(recipe.make, self.dtype, *recipe.static), 0, *at, self.block_bytes, *recipe.constants, *after)

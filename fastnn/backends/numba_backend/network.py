@@ -115,14 +115,10 @@ class _Columns(Lowering):
         executor = NumbaExecutor(plan, dtype, State(self.inputs, self.results))
         workers = int(numba.config.NUMBA_NUM_THREADS)
         blocks = -(-samples // BLOCK)
-        super().__init__(
-            executor, "gradients", dtype.type, None, blocks if backward else min(blocks, workers)
-        )
+        super().__init__(executor, "gradients", dtype.type, None, blocks if backward else min(blocks, workers))
         at = self.inputs.ctypes.data + plan.size * self.size
         for tensor in read:
-            self._record(
-                op(make_pack_columns, self.dtype), 0, self._at(tensor), self.block_bytes, tensor.rows, at
-            )
+            self._record(op(make_pack_columns, self.dtype), 0, self._at(tensor), self.block_bytes, tensor.rows, at)
             at += tensor.rows * samples * self.size
         products = 2.0 * plan.size + 20.0 * sum(t.rows for t in plan.tensors)
         if backward:
@@ -188,8 +184,17 @@ class _Columns(Lowering):
             n = self.samples
             with _launch.LAUNCH:
                 walker.run_steps_parallel(
-                    *self.fixed, 1, 0, n, n, 0, 0, self.losses.ctypes.data, self.scratch_at,
-                    self.team.ctypes.data, workers
+                    *self.fixed,
+                    1,
+                    0,
+                    n,
+                    n,
+                    0,
+                    0,
+                    self.losses.ctypes.data,
+                    self.scratch_at,
+                    self.team.ctypes.data,
+                    workers,
                 )
             return bool(_finite(out, self.checked))
         return bool(_run_once(self.header_at, out))

@@ -131,9 +131,7 @@ def _fill_uniform_f32(seed: Any, purpose: Any, step: Any, layer: Any, first: Any
 
 
 @entry
-def _fill_bernoulli(
-    seed: Any, purpose: Any, step: Any, layer: Any, first: Any, threshold: Any, out: Any
-) -> None:
+def _fill_bernoulli(seed: Any, purpose: Any, step: Any, layer: Any, first: Any, threshold: Any, out: Any) -> None:
     words = np.empty(GROUP, np.uint32)
     done = 0
     while done < out.shape[0]:
@@ -163,9 +161,7 @@ def _fill_uniform_f64(seed: Any, purpose: Any, step: Any, layer: Any, first: Any
 
 
 @entry
-def _fill_normal(
-    seed: Any, purpose: Any, step: Any, layer: Any, first: Any, truncated: Any, out: Any
-) -> None:
+def _fill_normal(seed: Any, purpose: Any, step: Any, layer: Any, first: Any, truncated: Any, out: Any) -> None:
     high = np.empty(PAIR_GROUP, np.uint32)
     low = np.empty(PAIR_GROUP, np.uint32)
     done = 0
@@ -216,9 +212,7 @@ def _fill_permutation(key: Any, first: Any, out: Any) -> None:
     permutation_into(key, first, out)
 
 
-def uniform(
-    seed: int, purpose: int, step: int, layer: int, n: int, dtype: Any, first: int = 0
-) -> NDArray[Any]:
+def uniform(seed: int, purpose: int, step: int, layer: int, n: int, dtype: Any, first: int = 0) -> NDArray[Any]:
     """Return numbers uniform in [0, 1); see ``numpy_backend.random.uniform``."""
     sequence = checked_sequence(seed, purpose, step, layer)
     count, start = checked_range(n, first)
@@ -228,9 +222,7 @@ def uniform(
     return out
 
 
-def normal(
-    seed: int, purpose: int, step: int, layer: int, n: int, dtype: Any, first: int = 0
-) -> NDArray[Any]:
+def normal(seed: int, purpose: int, step: int, layer: int, n: int, dtype: Any, first: int = 0) -> NDArray[Any]:
     """Return standard normal numbers; see ``numpy_backend.random.normal``."""
     sequence = checked_sequence(seed, purpose, step, layer)
     count, start = checked_range(n, first)
@@ -250,9 +242,7 @@ def truncated_normal(
     return out
 
 
-def orthogonal(
-    seed: int, purpose: int, step: int, layer: int, rows: int, columns: int
-) -> NDArray[np.float64]:
+def orthogonal(seed: int, purpose: int, step: int, layer: int, rows: int, columns: int) -> NDArray[np.float64]:
     """Return a random matrix whose shorter side is orthonormal; see ``numpy_backend.random.orthogonal``."""
     height, width = checked_integer("rows", rows, 2**31), checked_integer("columns", columns, 2**31)
     long, short = max(height, width), min(height, width)

@@ -79,9 +79,7 @@ def make_store(dtype: Any, penalty: bool, clip: bool) -> Any:
         target = view(0, operands, 1)[0]
         for m in range(rows):
             at = offset + m * stride
-            gradient = finish_gradient(
-                zero, size, context, operands, at, sums + m * between, n, penalty, clip
-            )
+            gradient = finish_gradient(zero, size, context, operands, at, sums + m * between, n, penalty, clip)
             row = view(zero, target + at * size, n)
             for i in range(n):
                 row[i] = gradient[i]
@@ -116,9 +114,7 @@ CHUNK = 4096
 """Elements in one item of ``vector_update``."""
 
 
-def make_vector_update(
-    dtype: Any, update: Callable[..., Any], slots: int, scalars: int
-) -> Callable[..., None]:
+def make_vector_update(dtype: Any, update: Callable[..., Any], slots: int, scalars: int) -> Callable[..., None]:
     """Update all weights from the gradient vector: the way taken when a norm must be known first.
 
     Operands: elements, gradient vector, parameter vector, state vectors, elements between them.

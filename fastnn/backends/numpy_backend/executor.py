@@ -130,9 +130,7 @@ class NumpyExecutor:
             return
         assert self._optimizer is not None and self.state.slots is not None and scalars is not None
         gradient = self._clip(gradient)
-        optimizer_update(
-            self._optimizer.rule, self.state.parameters, gradient, tuple(self.state.slots), scalars
-        )
+        optimizer_update(self._optimizer.rule, self.state.parameters, gradient, tuple(self.state.slots), scalars)
 
     def _targets(self, data: Data, rows: Any) -> Array:
         assert self.plan.loss is not None and self.plan.targets is not None and data.y is not None

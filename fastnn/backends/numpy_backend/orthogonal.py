@@ -45,9 +45,7 @@ def orthonormal_columns(x: NDArray[np.float64]) -> NDArray[np.float64]:
     4).
     """
     k, m = x.shape
-    v = np.zeros(
-        (k, -(-m // VECTOR_LANES) * VECTOR_LANES)
-    )  # rows of zeros to the end of a block change no bit
+    v = np.zeros((k, -(-m // VECTOR_LANES) * VECTOR_LANES))  # rows of zeros to the end of a block change no bit
     q = np.zeros((v.shape[1], k))
     tau = np.zeros(k)
     for j in range(k):

@@ -60,9 +60,7 @@ def _fill_two_words(out: NDArray[Any], sequence: Sequence4, first: int, value: C
         out[target] = value(np.stack((w0, w2), axis=1), np.stack((w1, w3), axis=1)).reshape(-1)[source]
 
 
-def uniform(
-    seed: int, purpose: int, step: int, layer: int, n: int, dtype: Any, first: int = 0
-) -> NDArray[Any]:
+def uniform(seed: int, purpose: int, step: int, layer: int, n: int, dtype: Any, first: int = 0) -> NDArray[Any]:
     """Return numbers uniform in [0, 1): multiples of 2^-24 in float32, of 2^-53 in float64.
 
     Parameters
@@ -96,9 +94,7 @@ def uniform(
     return out
 
 
-def normal(
-    seed: int, purpose: int, step: int, layer: int, n: int, dtype: Any, first: int = 0
-) -> NDArray[Any]:
+def normal(seed: int, purpose: int, step: int, layer: int, n: int, dtype: Any, first: int = 0) -> NDArray[Any]:
     """Return standard normal numbers, arguments as ``uniform``.
 
     Computed in float64 and rounded once to ``dtype``.
@@ -124,9 +120,7 @@ def truncated_normal(
     return out
 
 
-def orthogonal(
-    seed: int, purpose: int, step: int, layer: int, rows: int, columns: int
-) -> NDArray[np.float64]:
+def orthogonal(seed: int, purpose: int, step: int, layer: int, rows: int, columns: int) -> NDArray[np.float64]:
     """Return a random matrix whose shorter side is orthonormal, uniform over all such matrices.
 
     Parameters

@@ -49,9 +49,7 @@ def _linear(model: Any) -> list[Any]:
     return [m for m in model if isinstance(m, nn.Linear)]
 
 
-def train(
-    workload: Workload, problem: Problem, threads: int, compiled: Callable[[Any], Any] = lambda f: f
-) -> Runner:
+def train(workload: Workload, problem: Problem, threads: int, compiled: Callable[[Any], Any] = lambda f: f) -> Runner:
     """Train with ``loss.backward()`` and ``optimizer.step()``."""
     torch.set_num_threads(threads)
     X = [torch.from_numpy(x.copy()) for x in batches(workload, problem.X)]
@@ -81,9 +79,7 @@ def train(
     return Runner(run, result, reset)
 
 
-def predict(
-    workload: Workload, problem: Problem, threads: int, compiled: Callable[[Any], Any] = lambda f: f
-) -> Runner:
+def predict(workload: Workload, problem: Problem, threads: int, compiled: Callable[[Any], Any] = lambda f: f) -> Runner:
     """Send one row through the network under ``inference_mode``."""
     torch.set_num_threads(threads)
     call = compiled(nn.Sequential(*network(workload, problem), OUTPUTS[workload.output]()).eval())

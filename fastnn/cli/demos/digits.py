@@ -146,9 +146,7 @@ def run(args: argparse.Namespace) -> int:
           f"{epochs} epochs of {TRAINING // BATCH} steps of {BATCH}\n")  # fmt: skip
     compile_all(data, args.seed)
     found = {backend: trained(backend, data, args.seed, epochs) for backend in ("numba", "numpy")}
-    accuracy = {
-        name: float((n.predict_classes(data.test_x) == data.test_y).mean()) for name, (n, _) in found.items()
-    }
+    accuracy = {name: float((n.predict_classes(data.test_x) == data.test_y).mean()) for name, (n, _) in found.items()}
 
     print(f"\ntiming the same {steps:,} steps, the best of {TURNS} turns ...\n", flush=True)
     runners = {backend: bare_training(model(backend, args.seed), data) for backend in found}
