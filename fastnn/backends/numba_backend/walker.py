@@ -4,8 +4,8 @@ Compiled once for all networks and dtypes: an op is an address in a table, so a 
 recompiles nothing here. A parallel run is one launch for all its steps. The workers take shares of the current region,
 one after another, from a common word; whoever finishes a region's last share opens the next region. So a worker whose
 core is busy with something else holds nobody up for longer than the share it has taken, and a run is right, if slower,
-even when one thread does everything. (A launch per region, on two cores of which another process used one: 2300 us for
-a step that takes 650 this way.) Which worker takes a share changes no bit.
+even when one thread does everything. (784-128-10 on two cores, another process on one of them: 2300 us
+a step by a launch per region, 500-900 this way.) Which worker takes a share changes no bit.
 """
 
 from __future__ import annotations
