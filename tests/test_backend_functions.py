@@ -237,3 +237,12 @@ def test_other_dtypes_are_refused():
         numba_backend.sigmoid(np.zeros(3, np.float16))
     with pytest.raises(InvalidTypeError, match="int64"):
         numba_backend.dense_forward(np.ones((2, 2)), None, np.ones((2, 2), np.int64))
+
+
+@pytest.mark.needs_jit
+@pytest.mark.parametrize("factors", [(0.0, 0.0), (1e-60, 0.0), (0.0, 1e-60), (-0.0, 0.0), (0.1, 0.2)])
+def test_a_penalty_counts_by_its_factor_as_given(factors):
+    g, w = np.array([-0.0, 1.0, 2.0], np.float32), np.array([3.0, 0.0, np.inf], np.float32)
+    results = [backend.add_penalty_gradient(g, w, *factors) for backend in (numpy_backend, numba_backend)]
+    assert_same_bits(*results)
+    assert np.signbit(results[0][0]) == (factors in ((0.0, 0.0), (-0.0, 0.0)))

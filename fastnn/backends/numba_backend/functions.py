@@ -254,7 +254,7 @@ def mean_gradient(total: Array, samples: int) -> Array:
 def add_penalty_gradient(g: Array, w: Array, l1: float, l2: float) -> Array:
     """Return ``g`` plus the gradient of the penalty; see ``protocol.Backend``."""
     run = OneOp(float_dtype(g), 1)
-    return _finish(g, 1, True, False, 0, run.address(w), 0, 0, bits_of(l1), bits_of(l2), run=run)
+    return _finish(g, 1, True, False, 0, run.address(w), 0, 0, bits_of(l1 + 0.0), bits_of(l2 + 0.0), run=run)
 
 
 def clip_by_value(g: Array, most: float) -> Array:

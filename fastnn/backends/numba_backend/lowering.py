@@ -224,7 +224,7 @@ class Lowering:
             finishes: list[int] = []
             for p in (w, b if isinstance(b, Parameter) else w):
                 finishes += [self._gradient_vector() if make is make_gradients else 0, self.parameters, self._slots(),
-                             self.plan.size, bits_of(p.l1), bits_of(p.l2), bits_of(clip)]  # fmt: skip
+                             self.plan.size, bits_of(p.l1 + 0.0), bits_of(p.l2 + 0.0), bits_of(clip)]  # fmt: skip
             self._record(op(make, *arguments), items, self._at(dz), self.block_bytes, self.tables[a.index], units,
                          features, w.offset, b.offset if isinstance(b, Parameter) else -1, group, *finishes,
                          cost=min(units, group) * min(features, panel))  # fmt: skip
@@ -252,7 +252,9 @@ class Lowering:
         self._region(TILES, first, 0.0)
 
     def _penalties(self) -> None:
-        table = [(p.offset, p.size, bits_of(p.l1), bits_of(p.l2)) for p in self.plan.parameters if p.l1 or p.l2]
+        table = [
+            (p.offset, p.size, bits_of(p.l1 + 0.0), bits_of(p.l2 + 0.0)) for p in self.plan.parameters if p.l1 or p.l2
+        ]
         if table:
             rows = np.array(table, np.int64)
             self.keep.append(rows)

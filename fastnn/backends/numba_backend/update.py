@@ -60,7 +60,7 @@ def finish_gradient(zero, size, context, operands, offset, sums, n, penalty, cli
     if penalty:
         l1, l2 = like(zero, float_from_int_bits(r[4])), like(zero, float_from_int_bits(r[5]))
         weights = view(zero, r[1] + offset * size, n)
-        if l1 != zero or l2 != zero:
+        if r[4] != 0 or r[5] != 0:  # as the plan states them: a factor may round to zero in float32
             for i in range(n):
                 gradient[i] = gradient[i] + penalty_gradient(weights[i], l1, l2)
     if clip:

@@ -23,6 +23,8 @@ def mean_gradient(total: Array, samples: int) -> Array:
 @np.errstate(all="ignore")
 def add_penalty_gradient(g: Array, w: Array, l1: float, l2: float) -> Array:
     """Return ``g`` plus the gradient of the penalty ``l1 |w| + l2 w^2``."""
+    if l1 == 0 and l2 == 0:
+        return g.copy()  # no penalty leaves also -0.0 as it is
     return g + penalty_gradient(w, w.dtype.type(l1), w.dtype.type(l2))  # type: ignore[no-any-return]
 
 
