@@ -9,11 +9,16 @@ from __future__ import annotations
 
 import ast
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
 os.environ.setdefault("NUMBA_NUM_THREADS", str(max(2, os.cpu_count() or 1)))
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # a shell's background job starts deaf to Ctrl-C, and so would the tests of it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 NO_JIT = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
 

@@ -404,7 +404,7 @@ def test_ctrl_c_keeps_the_last_whole_step(backend):
         model = network(backend, metrics=["accuracy"])
         model.fit(X, LABELS, batch_size=16, epochs=1, verbose=0)
         with interrupt_after(0.1) as sent, pytest.raises(KeyboardInterrupt):
-            model.fit(X, LABELS, batch_size=16, epochs=10**9, verbose=0)
+            model.fit(X, LABELS, batch_size=16, epochs=50_000, verbose=0)
         delays.append(time.perf_counter() - sent.at)
         if delays[-1] < 0.2:
             break
@@ -517,7 +517,7 @@ def test_the_handler_that_was_there_is_called():
     before = signal.signal(signal.SIGINT, stop)
     try:
         with interrupt_after(0.05), pytest.raises(Stop):
-            network().fit(X, LABELS, epochs=10**9, verbose=0)
+            network().fit(X, LABELS, epochs=50_000, verbose=0)
         assert signal.getsignal(signal.SIGINT) is stop
     finally:
         signal.signal(signal.SIGINT, before)
