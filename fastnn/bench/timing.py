@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from fastnn.bench.runner import Runner
 
 PAUSE = 0.3
-"""Seconds between two turns: OpenBLAS's idle threads look for work for some 100 ms, and whoever came next would share its
-cores with them (784-128-10: 800 us a step instead of 400)."""
+"""Seconds between two turns: OpenBLAS's idle threads look for work for some 100 ms, and whoever came next would share
+its cores with them (784-128-10: 800 us a step instead of 400)."""
 
 MOST_STEPS = 10**8
 """Where calibration gives up on work that takes no time."""

@@ -40,8 +40,8 @@ from fastnn.backends.numba_backend._layout import (
 from fastnn.backends.numba_backend._memory import call, view
 
 SHARES_PER_WORKER = 1
-"""Shares of a region for each worker. More would even out better, and move more memory from core to core: with 4, a step
-of 4-32-32-1 takes 117 us on two cores, with 1 it takes 98."""
+"""Shares of a region for each worker. More would even out better, and move more memory from core to core: with 4, a
+step of 4-32-32-1 takes 117 us on two cores, with 1 it takes 98."""
 
 SPINS = 2000
 """Looks at the common word before giving way: a few microseconds."""
