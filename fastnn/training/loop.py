@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -53,19 +53,26 @@ def _order_sum(start: float, terms: Array) -> float:
     return float(np.add.accumulate(np.concatenate(([start], terms)))[-1])
 
 
-def _pieces(samples: int, batch: int, most_samples: int, first_guess: int) -> Iterator[tuple[int, int, int]]:
+@dataclass
+class Pace:
+    """How many steps the next piece should take: what one epoch learned, the next one starts with."""
+
+    steps: int
+
+
+def _pieces(samples: int, batch: int, most_samples: int, pace: Pace) -> Iterator[tuple[int, int, int]]:
     """Yield (first step, steps, samples) of an epoch's pieces, each about ``PIECE_SECONDS`` long."""
     steps = -(-samples // batch)
     most = max(1, most_samples // batch)
-    done, size = 0, min(first_guess, most)
+    done = 0
     while done < steps:
-        size = max(1, min(size, most, steps - done))
+        size = max(1, min(pace.steps, most, steps - done))
         start = time.perf_counter()
         yield done, size, min(samples, (done + size) * batch) - done * batch
         spent = max(time.perf_counter() - start, 1e-9)
         done += size
         # at most eightfold, so that one quick step does not lead to a long piece
-        size = max(1, int(min(size * PIECE_SECONDS / spent, size * 8)))
+        pace.steps = max(1, int(min(size * PIECE_SECONDS / spent, size * 8)))
 
 
 def evaluate(
@@ -87,7 +94,7 @@ def evaluate(
     samples = what.data.samples
     total, penalty = 0.0, 0.0
     outputs = executor.plan.outputs.rows
-    for first, steps, count in _pieces(samples, SAMPLE_BLOCK, max(SAMPLE_BLOCK, _MOST_PREDICTIONS // outputs), 1):
+    for first, steps, count in _pieces(samples, SAMPLE_BLOCK, max(SAMPLE_BLOCK, _MOST_PREDICTIONS // outputs), Pace(1)):
         start = first * SAMPLE_BLOCK
         part = _rows(what.data, start, count)
         out = np.empty((count, outputs), executor.dtype) if metrics else None
@@ -137,6 +144,8 @@ class Training:
     validation : Evaluation or None
     verbose : int
         0, 1 or 2.
+    pace : Pace
+        Where the first epoch's first piece starts: one step.
     """
 
     executor: Executor
@@ -151,6 +160,7 @@ class Training:
     metrics: list[Metric]
     validation: Evaluation | None
     verbose: int
+    pace: Pace = field(default_factory=lambda: Pace(1))
 
 
 @dataclass
@@ -208,7 +218,7 @@ def _epoch(task: Training, counter: Counter, progress: Progress, interrupt: Inte
     outputs = task.executor.plan.outputs.rows
     most = max(task.batch, _MOST_PREDICTIONS // outputs) if task.metrics else samples
     total, done = 0.0, 0
-    for first, steps, count in _pieces(samples, task.batch, most, 1):
+    for first, steps, count in _pieces(samples, task.batch, most, task.pace):
         interrupt.check()  # not behind the last piece: an epoch whose steps are all made is to be counted
         start = first * task.batch
         numbers = np.arange(counter.step + 1, counter.step + steps + 1)
