@@ -29,7 +29,7 @@ from networks import (
 
 from fastnn import activations, losses
 from fastnn.backends import numba_backend, numpy_backend
-from fastnn.backends.numba_backend import walker
+from fastnn.backends.numba_backend import _jit, _launch, walker
 from fastnn.optimizers import RPROP, SGD, UPDATE_RULES, Adadelta, Adagrad, Adam, AdamW, Nadam, RMSprop
 from fastnn.plan.data import Data
 
@@ -376,3 +376,30 @@ def test_the_backends_are_two():
     assert numpy_backend.executor.run is not numba_backend.executor.run
     assert not issubclass(numba_backend.executor, numpy_backend.executor)
     assert walker.run_steps is not walker.run_steps_parallel
+
+
+def test_one_thread_can_do_every_workers_part(monkeypatch):
+    """Workers that never run at the same time finish all the same: the first does everything, with the same bits."""
+    network = Network((5, 17, 3), ("tanh", "softmax"), "categorical_crossentropy")
+    plan = network.plan()
+    data, optimizer = make_data(plan, np.float32, 200), OPTIMIZERS["adam"]
+    expected = quantities(numpy_backend, plan, np.float32, data, 70, optimizer, 3)
+    monkeypatch.setattr(numba_lowering, "LAUNCH_PAYS", 0.0)
+    monkeypatch.setattr(_launch, "workers", lambda: 2)
+    monkeypatch.setattr(walker, "run_steps", None)  # the serial walker would not show anything
+    before = numba.get_num_threads()
+    numba.set_num_threads(1)
+    try:
+        found = quantities(numba_backend, plan, np.float32, data, 70, optimizer, 3)
+    finally:
+        numba.set_num_threads(before)
+    assert_same_quantities(expected, found, "two workers on one thread")
+
+
+def test_only_fastnn_s_own_functions_name_compiled_code_on_disk():
+    """A user's function may change without the cache knowing, so an op made of it has no key."""
+    own = activations.get("tanh").forward
+    assert _jit._key_of((own, np.float32, True, None, 0.5)) == _jit._key_of((own, np.float32, True, None, 0.5))
+    assert _jit._key_of((own, np.float32)) != _jit._key_of((own, np.float64))
+    assert _jit._key_of((own, test_only_fastnn_s_own_functions_name_compiled_code_on_disk)) is None
+    assert _jit._key_of((own, lambda z: z)) is None

@@ -65,7 +65,6 @@ POWER_OVERFLOW = np.float64(709.9)
 POWER_UNDERFLOW = np.float64(-746.0)
 TWO_52 = np.float64(2.0**52)
 TWO_53 = np.float64(2.0**53)
-MINUS_ONE = np.float64(-1.0)
 
 
 def two_product(a: Any, b: Any) -> tuple[Any, Any]:

@@ -2,8 +2,8 @@
 
 A *block* is ``BLOCK`` consecutive samples of the minibatch; a tensor of R rows is stored as one R x BLOCK array per
 block, samples contiguous. A program is a table of regions. A region of kind ``BLOCKS`` runs its list of ops for every
-block; a region of kind ``TILES`` runs every op over that op's own items (tiles of weights). Each region is one parallel
-launch, so a training step of a dense network has two, whatever its depth.
+block; a region of kind ``TILES`` runs every op over that op's own items (tiles of weights). A training step of a
+dense network has two regions, whatever its depth.
 """
 
 from __future__ import annotations

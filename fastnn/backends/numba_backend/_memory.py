@@ -11,7 +11,6 @@ from typing import Any
 
 from llvmlite import ir
 from numba import carray, types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
 from fastnn.backends.numba_backend._jit import VECTOR_BYTES, inner
@@ -74,4 +73,4 @@ def wide_vectors(typing: Any) -> Any:
     return types.void(), generate
 
 
-__all__ = ["I64", "call", "cgutils", "float_from_int_bits", "view", "wide_vectors"]
+__all__ = ["I64", "call", "float_from_int_bits", "view", "wide_vectors"]
