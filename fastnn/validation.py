@@ -6,6 +6,7 @@ checks for NaN look at a few rows at a time.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -58,17 +59,17 @@ def check_finite(name: str, array: Array) -> None:
             )
 
 
-def check_samples(name: str, x: Any, features: int | None, dtype: np.dtype[Any], *, allow_empty: bool = False,
-                  allow_nonfinite: bool = False) -> Array:  # fmt: skip
-    """Return ``x`` as an array of shape (N, features).
+def check_samples(name: str, x: Any, shape: tuple[int, ...] | None, dtype: np.dtype[Any], *, allow_empty: bool = False,
+                  allow_nonfinite: bool = False) -> tuple[Array, tuple[int, ...]]:  # fmt: skip
+    """Return ``x`` as an array of shape (N, features), and the shape of a sample.
 
     Parameters
     ----------
     name : str
         What the argument is called.
-    x : array_like (N, D)
-    features : int or None
-        The D wanted; None for any.
+    x : array_like (N, ...)
+    shape : tuple of int or None
+        The shape of a sample wanted; None for any.
     dtype : numpy dtype
         The network's, for what has to be converted.
     allow_empty, allow_nonfinite : bool
@@ -78,29 +79,37 @@ def check_samples(name: str, x: Any, features: int | None, dtype: np.dtype[Any],
     InvalidTypeError, InvalidValueError
     """
     array = as_numbers(name, x, dtype)
-    if array.ndim != 2:
+    rank = 1 if shape is None else len(shape)
+    if array.ndim < 2 or (shape is not None and array.ndim != rank + 1):
+        wanted = "(samples, features)" if rank == 1 else f"(samples, {', '.join(map(str, shape or ()))})"
         hint = "; a single sample is x[None, :], a single feature x[:, None]" if array.ndim == 1 else ""
-        raise InvalidValueError(f"{name} must have shape (samples, features), got {array.shape}{hint}")
-    if features is not None and array.shape[1] != features:
-        raise InvalidValueError(f"{name} must have {features} features, got shape {array.shape}")
-    if array.shape[1] == 0:
+        raise InvalidValueError(f"{name} must have shape {wanted}, got {array.shape}{hint}")
+    if shape is not None and array.shape[1:] != shape:
+        wanted = f"{shape[0]} features" if rank == 1 else f"samples of shape {shape}"
+        raise InvalidValueError(f"{name} must have {wanted}, got shape {array.shape}")
+    if 0 in array.shape[1:]:
         raise InvalidValueError(f"{name} must have at least one feature, got shape {array.shape}")
     if not allow_empty and len(array) == 0:
         raise InvalidValueError(f"{name} holds no samples: shape {array.shape}")
+    found = array.shape[1:]
+    if array.ndim > 2:
+        array = array.reshape(len(array), math.prod(found))  # a view where samples lie in one piece
     if not allow_nonfinite:
         check_finite(name, array)
-    return array
+    return array, found
 
 
-def check_targets(name: str, y: Any, samples: int, outputs: int, loss: Loss, dtype: np.dtype[Any], *,
+def check_targets(name: str, y: Any, samples: int, shape: tuple[int, ...], loss: Loss, dtype: np.dtype[Any], *,
                   allow_nonfinite: bool = False) -> Array:  # fmt: skip
-    """Return targets the loss accepts: (N, outputs) numbers, or (N,) labels as int64.
+    """Return targets the loss accepts: (N, outputs) numbers, or labels as int64, (N,) or (N, positions).
 
     Parameters
     ----------
     name : str
     y : array_like
-    samples, outputs : int
+    samples : int
+    shape : tuple of int
+        Of a prediction; its last axis are classes.
     loss : Loss
     dtype : numpy dtype
     allow_nonfinite : bool
@@ -112,8 +121,18 @@ def check_targets(name: str, y: Any, samples: int, outputs: int, loss: Loss, dty
     array = as_numbers(name, y, dtype)
     if array.ndim == 0 or len(array) != samples:
         raise InvalidValueError(f"{name} must hold one row per sample: {samples} samples, got shape {array.shape}")
+    outputs = math.prod(shape)
+    if len(shape) > 1:
+        wanted = (samples, *shape[:-1]) if loss.labels else (samples, *shape)
+        if array.shape == (*wanted, 1) and (loss.labels or shape[-1] != 1):
+            array = array.reshape(wanted)
+        if not loss.labels and shape[-1] == 1 and array.shape == wanted[:-1]:
+            array = array.reshape(wanted)
+        if array.shape != wanted:
+            raise InvalidValueError(f"{name} must have shape {wanted} for {loss.name}, got {array.shape}")
+        array = array.reshape(samples, -1)
     if loss.labels:
-        return _labels(name, array, outputs, loss)
+        return _labels(name, array, shape, loss)
     if array.ndim == 1 and outputs == 1:
         array = array[:, None]
     if array.shape != (samples, outputs):
@@ -134,23 +153,25 @@ def check_targets(name: str, y: Any, samples: int, outputs: int, loss: Loss, dty
     return array
 
 
-def _labels(name: str, array: Array, outputs: int, loss: Loss) -> Array:
-    """Return integer labels in [0, outputs) as a contiguous int64 vector."""
-    if array.ndim == 2 and array.shape[1] == 1:
-        array = array[:, 0]
-    if array.ndim != 1:
-        hint = ""
-        if array.ndim == 2 and array.shape[1] == outputs:
-            hint = f"; for one-hot rows use the loss {loss.name.removeprefix('sparse_')}"
-        raise InvalidValueError(
-            f"{name} must hold one integer label per sample for {loss.name}, got shape {array.shape}{hint}"
-        )
+def _labels(name: str, array: Array, shape: tuple[int, ...], loss: Loss) -> Array:
+    """Return integer labels in [0, classes) as contiguous int64: a vector, or a row of them for each sample."""
+    classes = shape[-1]
+    if len(shape) == 1:
+        if array.ndim == 2 and array.shape[1] == 1:
+            array = array[:, 0]
+        if array.ndim != 1:
+            hint = ""
+            if array.ndim == 2 and array.shape[1] == classes:
+                hint = f"; for one-hot rows use the loss {loss.name.removeprefix('sparse_')}"
+            raise InvalidValueError(
+                f"{name} must hold one integer label per sample for {loss.name}, got shape {array.shape}{hint}"
+            )
     with np.errstate(invalid="ignore"):
         labels = array.astype(np.int64)
-    wrong = np.flatnonzero((labels != array) | (labels < 0) | (labels >= outputs))
+    wrong = np.argwhere((labels != array) | (labels < 0) | (labels >= classes))
     if wrong.size:
-        row = int(wrong[0])
-        raise InvalidValueError(f"{name} must hold labels 0 to {outputs - 1}, got {array[row]} at row {row}")
+        at = tuple(int(i) for i in wrong[0])
+        raise InvalidValueError(f"{name} must hold labels 0 to {classes - 1}, got {array[at]} at row {at[0]}")
     return np.ascontiguousarray(labels)
 
 

@@ -7,7 +7,7 @@ backends' bit by bit. Nothing here knows which backend is right.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from fastnn import activations, losses
 from fastnn.optimizers import SGD, Optimizer
 from fastnn.plan import Plan, PlanBuilder
 from fastnn.plan.data import Data
-from fastnn.plan.executor import State
+from fastnn.plan.executor import Draw, State
 
 LAYOUTS = (
     "contiguous",
@@ -55,6 +55,22 @@ class Network:
             x = builder.activation(builder.dense(x, weights, bias), activations.get(name))
             if self.activity is not None:
                 builder.activity_penalty(x, *self.activity)
+        return builder.finish(x, losses.get(self.loss))
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Layers as a model stacks them, as they are trained."""
+
+    layers: Callable[[], Sequence[Any]]
+    shape: tuple[int, ...]
+    loss: str = "mean_squared_error"
+
+    def plan(self, training: bool = True) -> Plan:
+        builder = PlanBuilder(self.shape, training)
+        x = builder.inputs
+        for builder.layer, layer in enumerate(self.layers()):
+            x = layer.build(builder, x)
         return builder.finish(x, losses.get(self.loss))
 
 
@@ -134,7 +150,8 @@ def start(plan: Plan, dtype: Any, seed: int = 1, special: bool = False) -> Any:
 def state_of(plan: Plan, dtype: Any, optimizer: Optimizer, parameters: Any) -> State:
     slots = np.empty((len(optimizer.rule.slots), plan.size), dtype)
     slots[...] = np.array(optimizer.rule.slots, dtype)[:, None]
-    return State(parameters.copy(), np.full(plan.size, np.nan, dtype), slots)
+    statistics = np.linspace(0.5, 1.5, plan.statistics_size).astype(dtype)
+    return State(parameters.copy(), np.full(plan.size, np.nan, dtype), slots, statistics)
 
 
 def scalars_of(optimizer: Optimizer, dtype: Any, first: int, steps: int) -> Any:
@@ -156,16 +173,21 @@ def quantities(
     shape = (data.samples, plan.outputs.rows)
     out = {name: np.full(shape, np.nan, dtype) for name in ("predict", "evaluate", "train")}
     result = {}
-    executor.run("predict", data, batch, whole, out=out["predict"])
-    result["losses"] = executor.run("evaluate", data, batch, whole, out=out["evaluate"])
+    draw = Draw(2**63 + 5, 3)
+    executor.run("predict", data, batch, whole, out=out["predict"], draw=draw)
+    result["losses"] = executor.run("evaluate", data, batch, whole, out=out["evaluate"], draw=draw)
     singles = min(data.samples, 30)  # a sum over many samples rounds an ulp of one of them away
-    result["losses of single samples"] = executor.run("evaluate", data, 1, singles)
-    result["gradient losses"] = executor.run("gradients", data, batch, 1)
+    result["losses of single samples"] = executor.run("evaluate", data, 1, singles, draw=draw)
+    result["gradient losses"] = executor.run("gradients", data, batch, 1, draw=draw)
     assert_same_bits(state.parameters, parameters, "parameters after programs that only read them")
+    if plan.statistics_size:
+        before = state_of(plan, dtype, optimizer, parameters).statistics
+        assert_same_bits(state.statistics, before, "statistics after programs that only read them")
     result["gradients"] = state.gradients.copy()
     scalars = scalars_of(optimizer, dtype, 1, steps)
-    result["train losses"] = executor.run("train", data, batch, steps, scalars=scalars, out=out["train"])
-    result["weights"], result["slots"] = state.parameters, state.slots
+    result["train losses"] = executor.run("train", data, batch, steps, scalars=scalars, out=out["train"],
+                                          draw=draw)  # fmt: skip
+    result["weights"], result["slots"], result["statistics"] = state.parameters, state.slots, state.statistics
     return result | {f"predictions of {name}": values for name, values in out.items()}
 
 

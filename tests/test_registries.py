@@ -42,6 +42,19 @@ LAYERS: dict[str, Callable[[], list[Any]]] = {
         layers.Dense(3),
         layers.Activation("softmax"),
     ],
+    "add": lambda: [
+        layers.Dense(6, "tanh"),
+        layers.Add([[layers.Dense(6)], [layers.Dense(6, "relu")], []]),
+        layers.Dense(3, "softmax"),
+    ],
+    "residual": lambda: [layers.Residual([layers.Dense(9, "tanh")], [layers.Dense(9)]), layers.Dense(3, "softmax")],
+    "flatten": lambda: [layers.Reshape((7, 1)), layers.Dense(2, "tanh"), layers.Flatten(), layers.Dense(3, "softmax")],
+    "reshape": lambda: [
+        layers.Reshape((-1, 1)),
+        layers.Dense(2, "relu"),
+        layers.Reshape((14,)),
+        layers.Dense(3, "softmax"),
+    ],
 }
 """A stack that ends in 3 probabilities, with each registered layer in it."""
 

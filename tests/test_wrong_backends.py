@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from networks import Network, assert_same_quantities, make_data, quantities
+from networks import Network, Stack, assert_same_quantities, make_data, quantities
 
+from fastnn import layers
 from fastnn.backends import numba_backend, numpy_backend
 from fastnn.backends.numpy_backend import activation, dense, loss, penalty, reduction, update
 from fastnn.contract import combine_pairwise
@@ -30,6 +31,9 @@ RELU_OUTPUT = Network((9, 33, 5), ("relu", "relu"), "mse")
 SOFTMAX = Network((9, 33, 5), ("gelu", "softmax"), "categorical_crossentropy")
 SOFTMAX_MSE = Network((9, 33, 5), ("tanh", "softmax"), "mse")
 LABELS = Network((9, 33, 5), ("tanh", "softmax"), "sparse_categorical_crossentropy")
+BRANCHES = Stack(
+    lambda: [layers.Dense(7, "tanh"), layers.Residual([layers.Dense(7, "sigmoid")]), layers.Dense(3)], (9,)
+)
 RUNS = ((5, 3), (70, 40), (2600, 2500))
 """Samples and batch; the last holds three blocks of the contract's 1024 samples."""
 
@@ -39,7 +43,7 @@ BY_NORM = SGD(0.1, momentum=0.9, clipnorm=1e-2)
 BY_GLOBAL_NORM = SGD(0.1, momentum=0.9, global_clipnorm=1e-2)
 
 
-def differs(network: Network, optimizer: Optimizer, dtype: Any, samples: int, batch: int) -> bool:
+def differs(network: Network | Stack, optimizer: Optimizer, dtype: Any, samples: int, batch: int) -> bool:
     """Return whether the parity check tells the NumPy backend, as it is now, from the Numba backend."""
     plan = network.plan()
     data = make_data(plan, dtype, samples, weighted=True, order="permutation")
@@ -52,7 +56,7 @@ def differs(network: Network, optimizer: Optimizer, dtype: Any, samples: int, ba
     return False
 
 
-def is_seen(network: Network, optimizer: Optimizer = PLAIN, dtypes: Any = (np.float32, np.float64)) -> bool:
+def is_seen(network: Network | Stack, optimizer: Optimizer = PLAIN, dtypes: Any = (np.float32, np.float64)) -> bool:
     """Return whether one of a few runs differs."""
     return any(differs(network, optimizer, dtype, *run) for run in RUNS for dtype in dtypes)
 
@@ -80,28 +84,28 @@ def reversed_features(function: Callable[..., Any], *axes: int | None) -> Callab
     return wrong
 
 
-def summed_backwards(term: Callable[[int], Any], samples: int, shape: Any, dtype: Any) -> Any:
-    return reduction_sum_samples(lambda j: term(samples - 1 - j), samples, shape, dtype)
+def summed_backwards(term: Callable[..., Any], samples: int, shape: Any, dtype: Any, positions: int = 1) -> Any:
+    return reduction_sum_samples(lambda p, j: term(p, samples - 1 - j), samples, shape, dtype, positions)
 
 
-def in_order(term: Callable[[int], Any], first: int, last: int, shape: Any, dtype: Any) -> Any:
+def in_order(term: Callable[..., Any], first: int, last: int, shape: Any, dtype: Any) -> Any:
     total = np.zeros(shape, dtype)
     for j in range(first, last):
-        total = total + term(j)
+        total = total + term(0, j)
     return total
 
 
 def with_block(size: int) -> Callable[..., Any]:
     """Return the sum over samples with another block size."""
 
-    def sum_samples(term: Callable[[int], Any], samples: int, shape: Any, dtype: Any) -> Any:
+    def sum_samples(term: Callable[..., Any], samples: int, shape: Any, dtype: Any, positions: int = 1) -> Any:
         starts = range(0, samples, size)
         return combine_pairwise([in_order(term, at, min(at + size, samples), shape, dtype) for at in starts])
 
     return sum_samples
 
 
-def blocks_in_order(term: Callable[[int], Any], samples: int, shape: Any, dtype: Any) -> Any:
+def blocks_in_order(term: Callable[..., Any], samples: int, shape: Any, dtype: Any, positions: int = 1) -> Any:
     """Sum over samples, the sums of blocks combined from the last on instead of pairwise."""
     sums = [in_order(term, at, min(at + 1024, samples), shape, dtype) for at in range(0, samples, 1024)]
     total = sums[-1]
@@ -110,7 +114,7 @@ def blocks_in_order(term: Callable[[int], Any], samples: int, shape: Any, dtype:
     return total
 
 
-def fused_multiply_add(W: Any, b: Any, A: Any) -> Any:
+def fused_multiply_add(W: Any, b: Any, A: Any, positions: int = 1) -> Any:
     """Return ``W A + b`` with each product unrounded before it is added: what an FMA does to float32."""
     Z = np.zeros((len(W), A.shape[1]), A.dtype)
     if b is not None:
@@ -120,11 +124,11 @@ def fused_multiply_add(W: Any, b: Any, A: Any) -> Any:
     return Z
 
 
-def bias_last(W: Any, b: Any, A: Any) -> Any:
+def bias_last(W: Any, b: Any, A: Any, positions: int = 1) -> Any:
     return dense_forward(W, None, A) + b[:, None]
 
 
-def by_blas(W: Any, b: Any, A: Any) -> Any:
+def by_blas(W: Any, b: Any, A: Any, positions: int = 1) -> Any:
     return W @ A + b[:, None]
 
 
@@ -132,7 +136,7 @@ reduction_sum_samples, sum_features = reduction.sum_samples, activation.sum_feat
 dense_forward = dense.dense_forward
 
 # Every op of the reference's table, an ulp up in all elements or in one, and the network that runs it.
-OPS: dict[str, Network] = {
+OPS: dict[str, Network | Stack] = {
     "dense_forward": SOFTMAX,
     "dense_backward_input": SOFTMAX,
     "activation_forward": RELU,
@@ -143,6 +147,9 @@ OPS: dict[str, Network] = {
     "softmax_crossentropy_gradient": SOFTMAX,
     "activity_penalty_value": RELU,
     "activity_penalty_gradient": RELU,
+    "add": BRANCHES,
+    "add_in_place": BRANCHES,
+    "copy": BRANCHES,
 }
 
 # Every function that the reference's executor calls outside the table: module global, its version an ulp off.
@@ -155,6 +162,11 @@ FUNCTIONS: dict[str, tuple[Network, Optimizer]] = {
     "clip_by_value": (SOFTMAX, BY_VALUE),
     "clip_by_norm": (SOFTMAX, BY_NORM),
     "optimizer_update": (SOFTMAX, PLAIN),
+}
+
+# Every op that sums gradients of weights, and a network that runs it.
+GRADIENTS: dict[str, Network | Stack] = {
+    "dense_backward_weights": SOFTMAX,
 }
 
 # One sum in another order, or another rounding: (module, function, its wrong version, network, optimizer).
@@ -202,8 +214,15 @@ SLIPS: dict[str, tuple[str, Any]] = {
 
 
 def wrong_op(monkeypatch: Any, kind: str, alter: Callable[[Any], Any]) -> None:
-    written, right = executor._OPS[kind]
-    monkeypatch.setitem(executor._OPS, kind, (written, lambda o, s: alter(right(o, s)).astype(right(o, s).dtype)))
+    right = executor._OPS[kind]
+
+    def wrong(o: Any, s: Any) -> Any:
+        found = right(o, s)
+        first, *others = found if isinstance(found, tuple) else (found,)
+        altered = alter(first).astype(first.dtype)
+        return (altered, *others) if isinstance(found, tuple) else altered
+
+    monkeypatch.setitem(executor._OPS, kind, wrong)
 
 
 @pytest.mark.parametrize("network", [RELU, RELU_OUTPUT, SOFTMAX, SOFTMAX_MSE, LABELS])
@@ -243,6 +262,35 @@ def test_a_function_off_by_an_ulp_is_seen(monkeypatch, name):
     assert is_seen(network, optimizer)
 
 
+@pytest.mark.parametrize("kind", GRADIENTS)
+def test_a_gradient_off_by_an_ulp_is_seen(monkeypatch, kind):
+    right = executor._GRADIENTS[kind]
+    for name in right_names(monkeypatch, kind):
+
+        def wrong(o: Any, s: Any, name: str = name) -> Any:
+            found = right(o, s)
+            return {**found, name: first_up(found[name])}
+
+        monkeypatch.setitem(executor._GRADIENTS, kind, wrong)
+        assert is_seen(GRADIENTS[kind]), name
+
+
+def right_names(monkeypatch: Any, kind: str) -> set[str]:
+    """Return the parameters whose gradients an op sums, as a run of its network shows."""
+    names: set[str] = set()
+    right = executor._GRADIENTS[kind]
+
+    def note(o: Any, s: Any) -> Any:
+        names.update(found := right(o, s))
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setitem(executor._GRADIENTS, kind, note)
+        assert not is_seen(GRADIENTS[kind])
+    assert names
+    return names
+
+
 @pytest.mark.parametrize("name", ORDERS)
 def test_another_order_is_seen(monkeypatch, name):
     module, function, wrong, network, optimizer = ORDERS[name]
@@ -274,7 +322,9 @@ def test_every_op_and_function_has_its_wrong_version():
         if callable(value) and getattr(value, "__module__", "").startswith("fastnn.backends.numpy_backend.")
         and not isinstance(value, type)
     }  # fmt: skip
-    assert imported == {*OPS, *FUNCTIONS}, "a function of the reference without a wrong version"
+    assert set(FUNCTIONS) <= imported <= {*OPS, *FUNCTIONS}, "a function of the reference without a wrong version"
+    numba_gradients = importlib.import_module("fastnn.backends.numba_backend.lowering").LOWER_GRADIENTS
+    assert set(GRADIENTS) == set(executor._GRADIENTS) == set(numba_gradients), "a gradient without a wrong version"
 
 
 @pytest.mark.parametrize("kind", OPS)
@@ -282,6 +332,6 @@ def test_the_network_of_each_op_runs_it(monkeypatch, kind):
     def never(o, s):
         raise AssertionError(f"{kind} ran")
 
-    monkeypatch.setitem(executor._OPS, kind, (executor._OPS[kind][0], never))
+    monkeypatch.setitem(executor._OPS, kind, never)
     with pytest.raises(AssertionError, match="ran"):
         is_seen(OPS[kind])

@@ -49,23 +49,23 @@ class Backend(Protocol):
         """Return dW1, db1, ..., dWL, dbL of the mean loss, from what ``network_forward`` returned."""
         ...
 
-    def dense_forward(self, W: Array, b: Array | None, A: Array) -> Array:
-        """Return ``Z = W A + b``, (M, N): from b (or +0), products added by ascending feature."""
+    def dense_forward(self, W: Array, b: Array | None, A: Array, positions: int = 1) -> Array:
+        """Return ``Z = W A + b``, (M, N), at each position: from b (or +0), products added by ascending feature."""
         ...
 
-    def dense_backward_input(self, W: Array, dZ: Array) -> Array:
+    def dense_backward_input(self, W: Array, dZ: Array, positions: int = 1) -> Array:
         """Return ``dA = W^T dZ``, (D, N): from +0, products added in ascending order of the unit."""
         ...
 
-    def dense_backward_weights(self, dZ: Array, A: Array) -> tuple[Array, Array]:
+    def dense_backward_weights(self, dZ: Array, A: Array, positions: int = 1) -> tuple[Array, Array]:
         """Return the sums over samples ``dZ A^T``, (M, D), and ``dZ 1``, (M,): the contract's rule 3."""
         ...
 
-    def activation_forward(self, activation: Activation, Z: Array) -> Array:
+    def activation_forward(self, activation: Activation, Z: Array, positions: int = 1) -> Array:
         """Return ``A = f(Z)``, (M, N)."""
         ...
 
-    def activation_backward(self, activation: Activation, Z: Array, A: Array, dA: Array) -> Array:
+    def activation_backward(self, activation: Activation, Z: Array, A: Array, dA: Array, positions: int = 1) -> Array:
         """Return ``dZ``, (M, N): ``dA`` times the derivative at Z."""
         ...
 

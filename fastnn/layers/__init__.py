@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from fastnn.layers.activation import Activation
 from fastnn.layers.base import LAYERS, Layer
+from fastnn.layers.branches import Add, Residual
 from fastnn.layers.dense import Dense
+from fastnn.layers.shape import Flatten, Reshape
 
-__all__ = ["LAYERS", "Activation", "Dense", "Layer"]
+__all__ = ["LAYERS", "Activation", "Add", "Dense", "Flatten", "Layer", "Reshape", "Residual"]

@@ -28,9 +28,9 @@ class Layer(ABC):
         """Emit the layer's ops on ``x`` and return its output tensor."""
 
     @property
-    def input_features(self) -> int | None:
-        """Features of a sample, where the layer states them."""
-        return None
+    def stated_shape(self) -> tuple[int, ...] | None:
+        """Shape of a sample, where the layer states it: its ``input_shape``."""
+        return sample_shape(getattr(self, "input_shape", None))
 
     def config(self) -> dict[str, Any]:
         """Return the settings by name."""
@@ -51,12 +51,18 @@ def whole_number(name: str, value: object) -> int:
     return int(number)
 
 
-def feature_count(shape: object) -> int | None:
-    """Return the features that ``input_shape`` states: an int or a tuple of one."""
+def sample_shape(shape: object) -> tuple[int, ...] | None:
+    """Return the shape of a sample that ``input_shape`` states: a whole number or a tuple of them."""
     if shape is None:
         return None
-    if isinstance(shape, tuple | list):
-        if len(shape) != 1:
-            raise InvalidValueError(f"input_shape must hold one number, the features of a sample, got {shape!r}")
-        (shape,) = shape
-    return whole_number("input_shape", shape)
+    if not isinstance(shape, tuple | list):
+        return (whole_number("input_shape", shape),)
+    if not shape:
+        raise InvalidValueError("input_shape must hold at least one number, the features of a sample, got ()")
+    return tuple(whole_number("input_shape", n) for n in shape)
+
+
+def check_rank(layer: str, x: Tensor, rank: int, meaning: str) -> None:
+    """Raise an error that names the layer unless samples have ``rank`` axes; ``meaning`` says which."""
+    if len(x.shape) != rank:
+        raise InvalidValueError(f"{layer} takes samples of shape {meaning}, got {x.shape}")

@@ -9,7 +9,7 @@ from fastnn import initializers, regularizers
 from fastnn.activations import Activation
 from fastnn.errors import InvalidTypeError
 from fastnn.layers.activation import resolve_activation
-from fastnn.layers.base import LAYERS, Layer, feature_count, whole_number
+from fastnn.layers.base import LAYERS, Layer, sample_shape, whole_number
 from fastnn.plan.builder import PlanBuilder
 from fastnn.plan.plan import Tensor
 
@@ -29,8 +29,8 @@ class Dense(Layer):
         Default Glorot uniform, and zeros.
     kernel_regularizer, bias_regularizer, activity_regularizer : str, Regularizer or None
         Penalties added to the loss; the activity's is a sample's, averaged over the batch.
-    input_shape : int or tuple of one int, optional
-        Features of a sample, for the first layer of a model that is to be built before it sees data.
+    input_shape : int or tuple of int, optional
+        Shape of a sample, for the first layer of a model that is to be built before it sees data.
 
     Notes
     -----
@@ -60,17 +60,13 @@ class Dense(Layer):
         self.kernel_regularizer = regularizers.get(self.kernel_regularizer)
         self.bias_regularizer = regularizers.get(self.bias_regularizer)
         self.activity_regularizer = regularizers.get(self.activity_regularizer)
-        feature_count(self.input_shape)
-
-    @property
-    def input_features(self) -> int | None:
-        """Features of a sample, where ``input_shape`` states them."""
-        return feature_count(self.input_shape)
+        sample_shape(self.input_shape)
 
     def build(self, plan: PlanBuilder, x: Tensor) -> Tensor:
         """Emit the product, the activation and the penalty of the activity."""
-        fans = (x.rows, self.units)
-        weights = plan.parameter("W", (self.units, x.rows), self.kernel_initializer, fans,
+        features = x.shape[-1]
+        fans = (features, self.units)
+        weights = plan.parameter("W", (self.units, features), self.kernel_initializer, fans,
                                  _factors(self.kernel_regularizer))  # fmt: skip
         bias = None
         if self.use_bias:

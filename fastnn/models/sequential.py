@@ -16,15 +16,15 @@ from fastnn import losses, metrics, optimizers
 from fastnn.backends import Backend, backend_name, get_backend
 from fastnn.errors import InvalidTypeError, InvalidValueError, NotBuiltError
 from fastnn.layers import LAYERS, Layer
-from fastnn.layers.base import feature_count
+from fastnn.layers.base import sample_shape
 from fastnn.losses import Loss
 from fastnn.metrics import Metric
 from fastnn.models.summary import summary_table
-from fastnn.models.weights import initial_vector, keras_arrays, load_keras_arrays, named_views
+from fastnn.models.weights import initial_statistics, initial_vector, keras_arrays, load_keras_arrays, named_views
 from fastnn.optimizers import Optimizer
 from fastnn.plan import Plan, PlanBuilder
 from fastnn.plan.data import Data
-from fastnn.plan.executor import Executor, State
+from fastnn.plan.executor import Draw, Executor, State
 from fastnn.random.counter import checked_integer
 from fastnn.tracing import trace_loss
 from fastnn.training.history import History
@@ -92,11 +92,11 @@ class Sequential:
         self._backend = None if backend is None else get_backend(backend)
         self._lock = threading.RLock()
         self._plan: Plan | None = None
-        self._training_plan: Plan | None = None
         self._vector: Array | None = None
+        self._statistics: Array | None = None
         self._gradient: Array | None = None
         self._slots: Array | None = None
-        self._executors: dict[tuple[str, bool], Executor] = {}
+        self._executors: dict[tuple[str, str], Executor] = {}
         self._counter = Counter()
         self.optimizer: Optimizer | None = None
         self.loss: Loss | None = None
@@ -122,41 +122,42 @@ class Sequential:
         Parameters
         ----------
         input_shape : int or tuple
-            ``D``, ``(D,)`` or ``(None, D)``.
+            ``D``, ``(D,)`` or ``(None, D)``; of images ``(height, width, channels)``, of sequences
+            ``(steps, features)``, with or without a leading None.
         dtype : "float32" or "float64", optional
             Replaces the model's.
         """
-        if isinstance(input_shape, tuple | list) and len(input_shape) == 2 and input_shape[0] is None:
+        if isinstance(input_shape, tuple | list) and len(input_shape) > 1 and input_shape[0] is None:
             input_shape = input_shape[1:]
-        features = feature_count(input_shape)
-        stated = self.layers[0].input_features if self.layers else None
-        features = features if features is not None else stated
+        shape = sample_shape(input_shape)
+        stated = self.layers[0].stated_shape if self.layers else None
+        shape = shape if shape is not None else stated
         if not self.layers:
             raise InvalidValueError("the model has no layers")
-        if features is None:
+        if shape is None:
             raise InvalidValueError("build needs the number of features: build((None, D)), or input_shape= in a layer")
-        if stated is not None and features != stated:
-            raise InvalidValueError(f"the first layer states {stated} features, got {features}")
+        if stated is not None and shape != stated:
+            raise InvalidValueError(f"the first layer states samples of shape {stated}, got {shape}")
         wanted = self.dtype if dtype is None else _float_dtype(dtype)
-        plan = self._make_plan(features, None)
+        plan = self._make_plan(shape, None)
         vector = initial_vector(plan, wanted, self.seed, self.backend.random)
+        statistics = initial_statistics(plan, wanted)
         # all at once, when nothing can fail any more: an initializer may raise, or Ctrl-C come while one compiles
-        self.dtype, self._plan, self._vector = wanted, plan, vector
-        self._training_plan = None
+        self.dtype, self._plan, self._vector, self._statistics = wanted, plan, vector, statistics
         self._reset_training()
 
-    def _make_plan(self, features: int, loss: Loss | None) -> Plan:
-        builder = PlanBuilder(features)
+    def _make_plan(self, shape: tuple[int, ...], loss: Loss | None, training: bool = False) -> Plan:
+        builder = PlanBuilder(shape, training)
         x = builder.inputs
         for number, layer in enumerate(self.layers):
             builder.layer = number
             x = layer.build(builder, x)
-        return builder.finish(x, loss)
+            builder.layer_shapes.append(x.shape)
+        return builder.finish(x, loss, training)
 
     def _reset_training(self) -> None:
         """Forget optimizer state and whatever was lowered for an earlier loss or vector."""
         self._executors.clear()
-        self._training_plan = None
         self._slots = None
         self._gradient = None
         self._counter = Counter()
@@ -203,7 +204,7 @@ class Sequential:
 
     def _built_plan(self) -> Plan:
         if self._plan is None:
-            if self.layers and self.layers[0].input_features is not None:
+            if self.layers and self.layers[0].stated_shape is not None:
                 self.build()
             else:
                 raise NotBuiltError("the model has no weights yet: call fit, or build((None, features))")
@@ -215,24 +216,28 @@ class Sequential:
             raise NotBuiltError("the model is not compiled: call compile(optimizer, loss)")
         return self.optimizer, self.loss
 
-    def _executor(self, learning: bool) -> Executor:
-        """Return what runs the programs: of the whole plan when ``learning``, else of the forward plan."""
-        plan, key = self._built_plan(), (backend_name(self.backend), learning)
+    def _executor(self, use: str) -> Executor:
+        """Return what runs the programs of one use of the network: "predict", "evaluate" or "train"."""
+        plan, key = self._built_plan(), (backend_name(self.backend), use)
         if key not in self._executors:
             assert self._vector is not None
-            if learning:
+            shape = plan.inputs.shape
+            if use == "predict":
+                state = State(self._vector, statistics=self._statistics)
+                self._executors[key] = self.backend.executor(plan, self.dtype, state)
+            elif use == "evaluate":
+                state = State(self._vector, statistics=self._statistics)
+                plan = self._make_plan(shape, self._compiled()[1])
+                self._executors[key] = self.backend.executor(plan, self.dtype, state)
+            else:
                 optimizer, loss = self._compiled()
-                if self._training_plan is None:
-                    self._training_plan = self._make_plan(plan.inputs.rows, loss)
-                plan = self._training_plan
                 if self._slots is None:
                     starts = np.array(optimizer.rule.slots, self.dtype).reshape(-1, 1)
                     self._slots = np.repeat(starts, plan.size, axis=1)
                     self._gradient = np.zeros(plan.size, self.dtype)
-                state = State(self._vector, self._gradient, self._slots)
+                state = State(self._vector, self._gradient, self._slots, self._statistics)
+                plan = self._make_plan(shape, loss, training=True)
                 self._executors[key] = self.backend.executor(plan, self.dtype, state, optimizer)
-            else:
-                self._executors[key] = self.backend.executor(plan, self.dtype, State(self._vector))
         return self._executors[key]
 
     # --- weights ----------------------------------------------------------------------------------
@@ -269,21 +274,21 @@ class Sequential:
     def _check_data(self, x: Any, y: Any, sample_weight: Any, class_weight: Mapping[int, float] | None,
                     allow_nonfinite: bool, prefix: str = "") -> Evaluation:  # fmt: skip
         _, loss = self._compiled()
-        features = self._plan.inputs.rows if self._plan is not None else (
-            self.layers[0].input_features if self.layers else None
+        shape = self._plan.inputs.shape if self._plan is not None else (
+            self.layers[0].stated_shape if self.layers else None
         )  # fmt: skip
-        samples = check_samples(prefix + "x", x, features, self.dtype, allow_nonfinite=allow_nonfinite)
-        outputs = self._outputs(samples.shape[1])
+        samples, found = check_samples(prefix + "x", x, shape, self.dtype, allow_nonfinite=allow_nonfinite)
+        outputs = self._outputs(found)
         targets = check_targets(prefix + "y", y, len(samples), outputs, loss, self.dtype,
                                 allow_nonfinite=allow_nonfinite)  # fmt: skip
         weight = check_weights(prefix + "sample_weight", sample_weight, len(samples), self.dtype)
-        weight = class_weights(class_weight, targets, outputs, weight, self.dtype)
-        return Evaluation(Data(samples, targets, weight), targets, weight)
+        weight = class_weights(class_weight, targets, outputs[-1], weight, self.dtype)
+        return Evaluation(Data(samples, targets, weight), targets, weight, found)
 
-    def _outputs(self, features: int) -> int:
-        """Return the number of outputs, also of a model that is not built yet."""
-        plan = self._plan if self._plan is not None else self._make_plan(features, None)
-        return plan.outputs.rows
+    def _outputs(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of a prediction, also of a model that is not built yet."""
+        plan = self._plan if self._plan is not None else self._make_plan(shape, None)
+        return plan.outputs.shape
 
     def _metrics(self) -> list[Metric]:
         assert self.loss is not None
@@ -300,7 +305,7 @@ class Sequential:
 
         Parameters
         ----------
-        x : array_like (N, D)
+        x : array_like (N, D), or (N, ...) as the first layer takes them
             Samples: float32 or float64 of any strides are read where they lie, other numbers are converted.
         y : array_like (N, M) or (N,)
             Targets; integer labels (N,) for a sparse loss.
@@ -349,19 +354,20 @@ class Sequential:
         history = History(epochs=count, batch_size=batch, samples=training.data.samples)
         with self._lock:
             if self._plan is None:
-                self.build(everything.data.x.shape[1])
-            executor = self._executor(learning=True)
+                self.build(everything.shape)
+            executor = self._executor("train")
             whole = min(batch, training.data.samples)
-            task = Training(executor, optimizer, training.data, training.y, whole, count, bool(shuffle),
+            evaluator = None if validation is None else self._executor("evaluate")
+            task = Training(executor, evaluator, optimizer, training.data, training.y, whole, count, bool(shuffle),
                             order_seed, self.backend.random, self._metrics(), validation, shown)  # fmt: skip
             self.history = history
             train(task, self._counter, history)
         return history
 
     def _with_class_weights(self, what: Evaluation, class_weight: Mapping[int, float] | None) -> Evaluation:
-        outputs = self._outputs(what.data.x.shape[1])
-        weight = class_weights(class_weight, what.y, outputs, what.weight, self.dtype)
-        return Evaluation(Data(what.data.x, what.data.y, weight), what.y, weight)
+        outputs = self._outputs(what.shape)
+        weight = class_weights(class_weight, what.y, outputs[-1], what.weight, self.dtype)
+        return Evaluation(Data(what.data.x, what.data.y, weight), what.y, weight, what.shape)
 
     def _split(self, everything: Evaluation, share: float, given: Any,
                allow_nonfinite: bool) -> tuple[Evaluation, Evaluation | None]:  # fmt: skip
@@ -373,9 +379,9 @@ class Sequential:
                 )
             weight = given[2] if len(given) == 3 else None
             found = self._check_data(given[0], given[1], weight, None, allow_nonfinite, "validation ")
-            if found.data.x.shape[1] != everything.data.x.shape[1]:
+            if found.shape != everything.shape:
                 raise InvalidValueError(
-                    f"validation x must have {everything.data.x.shape[1]} features, got shape {found.data.x.shape}"
+                    f"validation x must have samples of shape {everything.shape}, got {found.shape}"
                 )
             return everything, found
         if not isinstance(share, int | float) or not 0 <= share < 1:
@@ -389,7 +395,8 @@ class Sequential:
 
         def part(rows: slice) -> Evaluation:
             weight = None if everything.weight is None else everything.weight[rows]
-            return Evaluation(Data(everything.data.x[rows], everything.y[rows], weight), everything.y[rows], weight)
+            return Evaluation(Data(everything.data.x[rows], everything.y[rows], weight), everything.y[rows], weight,
+                              everything.shape)  # fmt: skip
 
         return part(slice(0, kept)), part(slice(kept, samples))
 
@@ -401,13 +408,16 @@ class Sequential:
         what = self._check_data(x, y, sample_weight, class_weight, allow_nonfinite)
         with self._lock:
             if self._plan is None:
-                self.build(what.data.x.shape[1])
-            executor = self._executor(learning=True)
+                self.build(what.shape)
+            executor = self._executor("train")
             optimizer, _ = self._compiled()
             number = np.array([self._counter.step + 1])
             scalars = optimizer.scalars(number, optimizer.learning_rates(number))
             samples = what.data.samples
-            found = executor.run("train", what.data, samples, 1, 0, np.ascontiguousarray(scalars, self.dtype))
+            draw = Draw(self.seed, self._counter.step + 1)
+            found = executor.run(
+                "train", what.data, samples, 1, 0, np.ascontiguousarray(scalars, self.dtype), draw=draw
+            )
             self._counter.step += 1
         return float(found[0, 0]) / samples + float(found[0, 1])
 
@@ -424,8 +434,9 @@ class Sequential:
         what = self._check_data(x, y, sample_weight, None, allow_nonfinite)
         with self._lock:
             if self._plan is None:
-                self.build(what.data.x.shape[1])
-            self._executor(learning=True).run("gradients", what.data, what.data.samples)
+                self.build(what.shape)
+            draw = Draw(self.seed, self._counter.step + 1)
+            self._executor("train").run("gradients", what.data, what.data.samples, draw=draw)
             assert self._gradient is not None
             return named_views(self._built_plan(), self._gradient.copy())
 
@@ -442,8 +453,8 @@ class Sequential:
         what = self._check_data(x, y, sample_weight, None, allow_nonfinite)
         with self._lock:
             if self._plan is None:
-                self.build(what.data.x.shape[1])
-            values = evaluate(self._executor(learning=True), what, self._metrics())
+                self.build(what.shape)
+            values = evaluate(self._executor("evaluate"), what, self._metrics())
         if verbose in (1, 2):
             print(" - ".join(f"{name}: {value:.4f}" for name, value in values.items()))
         if return_dict:
@@ -452,28 +463,32 @@ class Sequential:
 
     def predict(self, x: Any, batch_size: int | None = None, verbose: int | str = 0, *,
                 allow_nonfinite: bool = False) -> Array:  # fmt: skip
-        """Return the outputs (N, M) in the model's dtype.
+        """Return the outputs (N, M), or (N, ...) where an output has several axes, in the model's dtype.
 
         ``predict(x)[i]`` has the bits of ``predict(x[i:i+1])[0]``. ``batch_size`` is accepted for Keras'
         sake; the result does not depend on it.
         """
         plan = self._built_plan()
-        samples = check_samples("x", x, plan.inputs.rows, self.dtype, allow_empty=True, allow_nonfinite=allow_nonfinite)
+        samples, _ = check_samples("x", x, plan.inputs.shape, self.dtype, allow_empty=True,
+                                   allow_nonfinite=allow_nonfinite)  # fmt: skip
         out = np.empty((len(samples), plan.outputs.rows), self.dtype)
         with self._lock:
             for first in range(0, len(samples), _PREDICTED_AT_ONCE):
                 part = slice(first, first + _PREDICTED_AT_ONCE)
                 data = Data(samples[part])
-                self._executor(learning=False).run("predict", data, data.samples, out=out[part])
-        return out
+                self._executor("predict").run("predict", data, data.samples, out=out[part])
+        return out.reshape(len(out), *plan.outputs.shape)
 
     def predict_classes(self, x: Any, *, allow_nonfinite: bool = False) -> Array:
-        """Return each sample's class (N,): the greatest output's; of one output, if it passes a half."""
+        """Return each sample's class (N,): the greatest output's; of one output, if it passes a half.
+
+        Of outputs with several axes, one class a position.
+        """
         out = self.predict(x, allow_nonfinite=allow_nonfinite)
-        if out.shape[1] > 1:
-            return np.asarray(out.argmax(axis=1))
+        if out.shape[-1] > 1:
+            return np.asarray(out.argmax(axis=-1))
         threshold = 0.0 if self.loss is not None and (self.loss.from_logits or self.loss.name == "hinge") else 0.5
-        return (out[:, 0] > threshold).astype(np.int64)
+        return (out[..., 0] > threshold).astype(np.int64)
 
     def __repr__(self) -> str:
         return f"<Sequential {self.name!r}: {len(self.layers)} layers, {self.dtype}>"

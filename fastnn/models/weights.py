@@ -32,6 +32,14 @@ def initial_vector(plan: Plan, dtype: np.dtype[Any], seed: int, random: Any) -> 
     return vector
 
 
+def initial_statistics(plan: Plan, dtype: np.dtype[Any]) -> Array:
+    """Return a new vector of statistics, each at its initializer's start."""
+    vector = np.empty(plan.statistics_size, dtype)
+    for p in plan.statistics:
+        vector[p.offset : p.offset + p.size] = p.initializer(p.shape, p.fan_in, p.fan_out, dtype, 0, 0).reshape(-1)
+    return vector
+
+
 def named_views(plan: Plan, vector: Array) -> dict[str, Array]:
     """Return views of a vector by parameter name: ``{"W1": (units, inputs), "b1": (units,), ...}``."""
     return {p.name: vector[p.offset : p.offset + p.size].reshape(p.shape) for p in plan.parameters}

@@ -1,11 +1,13 @@
 """Builds a plan: layers emit forward ops, the builder derives the backward ones.
 
-``PlanBuilder`` is the only thing a layer needs to know. Each kind of op that a layer can emit has a method that appends
-it and a rule in ``gradients.py`` that emits its gradients; the tape is walked once, backwards, when the loss is known.
+``PlanBuilder`` is the only thing a layer needs to know. A layer makes tensors and parameters and emits ops; each kind
+of op that it can emit has a rule in ``gradients.py`` that emits its gradients. The tape is walked once, backwards, when
+the loss is known.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from fastnn.activations import Activation
@@ -13,41 +15,60 @@ from fastnn.losses import Loss
 from fastnn.plan.gradients import GRADIENT_RULES
 from fastnn.plan.plan import Op, Parameter, Plan, Tensor
 
+Operand = Tensor | Parameter | None
+
 
 class PlanBuilder:
     """Collects the tensors, parameters and ops of one network.
 
     Parameters
     ----------
-    features : int
-        Features of a sample.
+    shape : int or tuple of int
+        Shape of a sample.
+    training : bool
+        Whether layers that behave otherwise in training (dropout, batch normalization) emit what they do there.
     """
 
-    def __init__(self, features: int) -> None:
+    def __init__(self, shape: int | tuple[int, ...], training: bool = False) -> None:
+        self.training = training
         self.tensors: list[Tensor] = []
         self.parameters: list[Parameter] = []
         self.size = 0
+        self.statistics: list[Parameter] = []
+        self.statistics_size = 0
         self.forward: list[Op] = []
         self.backward: list[Op] = []
         self.gradients: list[Op] = []
         self.layer = -1
-        self._numbers: dict[int, int] = {}
-        self.inputs = self.tensor(features, "A0")
-        self.trained: set[int] = set()
+        self.path: tuple[int, ...] = ()
+        self._numbers: dict[tuple[int, ...], int] = {}
+        self.layer_shapes: list[tuple[int, ...]] = []
+        self._draws = 0
+        self._learns: set[int] = set()
+        self.deltas: dict[int, Tensor] = {}
+        self.inputs = self.tensor(shape, "A0")
 
-    def tensor(self, rows: int, name: str) -> Tensor:
-        """Add a tensor of ``rows`` features."""
-        tensor = Tensor(len(self.tensors), rows, name)
+    # --- what layers use --------------------------------------------------------------------------
+
+    def tensor(self, shape: int | tuple[int, ...], name: str) -> Tensor:
+        """Add a tensor whose samples have ``shape``."""
+        shape = (shape,) if isinstance(shape, int) else shape
+        tensor = Tensor(len(self.tensors), math.prod(shape), name, shape)
         self.tensors.append(tensor)
         return tensor
 
     def number(self) -> int:
         """Return the number, from 1, of the current layer among those that have parameters."""
-        return self._numbers.setdefault(self.layer, len(self._numbers) + 1)
+        return self._numbers.setdefault((self.layer, *self.path), len(self._numbers) + 1)
+
+    def draw(self) -> int:
+        """Return the number of the next op that draws random numbers: its stream, whatever stands around it."""
+        self._draws += 1
+        return self._draws - 1
 
     def parameter(self, kind: str, shape: tuple[int, ...], initializer: Any, fans: tuple[int, int],
-                  penalty: tuple[float, float] = (0.0, 0.0)) -> Parameter:  # fmt: skip
-        """Add a trained array named ``kind`` and the layer's number.
+                  penalty: tuple[float, float] = (0.0, 0.0), trained: bool = True) -> Parameter:  # fmt: skip
+        """Add an array named ``kind`` and the layer's number.
 
         Parameters
         ----------
@@ -60,63 +81,132 @@ class PlanBuilder:
             Inputs and outputs of one unit.
         penalty : tuple of float
             (l1, l2).
+        trained : bool
+            Whether gradients move it; if not, it is a statistic that the layer's own ops write.
         """
         name = f"{kind}{self.number()}"
-        parameter = Parameter(name, shape, self.size, self.layer, initializer, *fans, *penalty)
-        self.parameters.append(parameter)
-        self.size += parameter.size
+        offset = self.size if trained else self.statistics_size
+        parameter = Parameter(name, shape, offset, self.layer, initializer, *fans, *penalty, trained)
+        if trained:
+            self.parameters.append(parameter)
+            self.size += parameter.size
+        else:
+            self.statistics.append(parameter)
+            self.statistics_size += parameter.size
         return parameter
 
-    def emit(self, kind: str, static: dict[str, Any] | None = None, **operands: Tensor | Parameter | None) -> None:
-        """Append a forward op."""
-        self.forward.append(Op(kind, operands, static or {}))
+    def emit(self, kind: str, static: dict[str, Any] | None = None, writes: tuple[str, ...] = (),
+             **operands: Operand) -> None:  # fmt: skip
+        """Append a forward op. ``writes`` names the operands it writes.
+
+        What an op writes depends on weights if the op reads any, or a tensor that does; only such tensors get
+        gradients.
+        """
+        self.forward.append(Op(kind, operands, static or {}, writes))
+        read = [what for name, what in operands.items() if name not in writes]
+        if any(what.trained if isinstance(what, Parameter) else what is not None and what.index in self._learns
+               for what in read):  # fmt: skip
+            self._learns |= {what.index for name in writes if isinstance(what := operands[name], Tensor)}
 
     def dense(self, x: Tensor, weights: Parameter, bias: Parameter | None) -> Tensor:
-        """Emit ``Z = W A + b`` and return Z."""
-        z = self.tensor(weights.shape[0], f"Z{self.number()}")
-        self.emit("dense_forward", W=weights, b=bias, A=x, Z=z)
+        """Emit ``Z = W A + b`` and return Z.
+
+        ``x`` has shape (..., features): every position of the leading axes is multiplied by the same weights.
+        """
+        units, features = weights.shape
+        assert x.shape[-1] == features
+        z = self.tensor((*x.shape[:-1], units), f"Z{self.number()}")
+        self.emit("dense_forward", {"positions": x.rows // features}, ("Z",), W=weights, b=bias, A=x, Z=z)
         return z
 
     def activation(self, z: Tensor, activation: Activation) -> Tensor:
         """Emit an activation and return its output; the linear one is no op."""
         if activation.name == "linear":
             return z
-        a = self.tensor(z.rows, z.name.replace("Z", "A", 1))
-        self.emit("activation_forward", {"activation": activation}, Z=z, A=a)
+        a = self.tensor(z.shape, z.name.replace("Z", "A", 1))
+        positions = z.rows // z.shape[-1] if not activation.elementwise else 1
+        self.emit("activation_forward", {"activation": activation, "positions": positions}, ("A",), Z=z, A=a)
         return a
+
+    def add(self, a: Tensor, b: Tensor) -> Tensor:
+        """Emit ``Z = A + B`` and return Z."""
+        z = self.tensor(a.shape, f"{a.name}+{b.name}")
+        self.emit("add", None, ("Z",), A=a, B=b, Z=z)
+        return z
 
     def activity_penalty(self, a: Tensor, l1: float, l2: float) -> None:
         """Add ``l1 * |a| + l2 * a**2`` over the features to each sample's loss."""
         self.emit("activity_penalty", {"l1": l1, "l2": l2}, A=a)
 
-    def finish(self, outputs: Tensor, loss: Loss | None = None) -> Plan:
-        """Return the plan; with a loss, also its value and every gradient.
+    # --- what gradient rules use ------------------------------------------------------------------
+
+    def learns(self, x: Tensor) -> bool:
+        """Whether a tensor depends on any weight, so that its gradient is of use."""
+        return x.index in self._learns
+
+    def delta(self, x: Tensor) -> Tensor | None:
+        """Return the gradient by ``x``, which may be overwritten; None if the loss does not depend on it."""
+        return self.deltas.get(x.index)
+
+    def emit_backward(self, kind: str, static: dict[str, Any] | None = None, writes: tuple[str, ...] = (),
+                      **operands: Operand) -> None:  # fmt: skip
+        """Append a backward op: per sample, or over a whole minibatch."""
+        self.backward.append(Op(kind, operands, static or {}, writes))
+
+    def emit_gradient(self, kind: str, static: dict[str, Any] | None = None, **operands: Operand) -> None:
+        """Append an op that sums the gradient of parameters over the samples."""
+        self.gradients.append(Op(kind, operands, static or {}))
+
+    def new_delta(self, x: Tensor) -> Tensor:
+        """Return a new tensor for (a part of) the gradient by ``x``; hand it to ``give`` when its op is emitted."""
+        return self.tensor(x.shape, "d" + x.name)
+
+    def give(self, x: Tensor, dx: Tensor) -> None:
+        """Say that ``dx`` holds (a part of) the gradient by ``x``.
+
+        Where ``x`` is read by several ops, the parts are added in the order in which the tape is walked: the last
+        reader's first.
+        """
+        known = self.deltas.get(x.index)
+        if known is None:
+            self.deltas[x.index] = dx
+        else:
+            self.emit_backward("add_in_place", None, ("A",), A=known, B=dx)
+
+    # --- the end ----------------------------------------------------------------------------------
+
+    def finish(self, outputs: Tensor, loss: Loss | None = None, learn: bool = True) -> Plan:
+        """Return the plan; with a loss, also its value and, if it is to ``learn``, every gradient.
 
         Parameters
         ----------
         outputs : Tensor
             The predictions.
         loss : Loss, optional
+        learn : bool
         """
         if loss is None:
+            self.forward = [op for op in self.forward if op.kind != "activity_penalty"]
             return self._plan(outputs, None, None, None, None, [])
-        targets = self.tensor(outputs.rows, "Y")
-        weights = self.tensor(1, "weights")
+        targets = self.tensor(outputs.shape, "Y")
+        weights = self.weights = self.tensor(1, "weights")
         terms = self.tensor(1, "losses")
         last = self.forward[-1] if self.forward else None
         activation = None
-        if last is not None and last.kind == "activation_forward" and last.operands["A"] is outputs:
+        if last is not None and last.kind == "activation_forward" and _is(last.operands["A"], outputs):
             activation = last.static["activation"]
         source, seed, value, gradient = self._loss_ops(loss, activation, last, outputs, targets, weights, terms)
-        tape = [op for op in self.forward if not (op is last and source is not outputs)]
+        tape = [op for op in self.forward if not (op is last and not _is(source, outputs))]
         values = [value]
-        self.backward.append(gradient)
-        deltas: dict[int, Tensor] = {source.index: seed}
         for op in reversed(tape):
             if op.kind == "activity_penalty":
                 ends = {"weight": weights, "terms": terms}
-                values.append(Op("activity_penalty_value", {**op.operands, **ends}, op.static))
-            GRADIENT_RULES[op.kind](self, op, deltas, weights)
+                values.append(Op("activity_penalty_value", {**op.operands, **ends}, op.static, ("terms",)))
+        if learn:
+            self.backward.append(gradient)
+            self.deltas[source.index] = seed
+            for op in reversed(tape):
+                GRADIENT_RULES[op.kind](self, op)
         self.forward = [op for op in self.forward if op.kind != "activity_penalty"]
         return self._plan(outputs, targets, weights, terms, loss, values)
 
@@ -135,20 +225,26 @@ class PlanBuilder:
             z = last.operands["Z"]
             assert isinstance(z, Tensor)
             source = z
-        seed = self.tensor(outputs.rows, "d" + source.name)
-        ends: dict[str, Tensor | Parameter | None] = {"Y": targets, "weight": weights}
+        seed = self.tensor(outputs.shape, "d" + source.name)
+        ends: dict[str, Operand] = {"Y": targets, "weight": weights}
         if kernel:
-            value = Op(f"{kernel}_value", {"Z": source, **ends, "terms": terms})
-            return source, seed, value, Op(f"{kernel}_gradient", {"Z": source, **ends, "dZ": seed})
+            value = Op(f"{kernel}_value", {"Z": source, **ends, "terms": terms}, {}, ("terms",))
+            return source, seed, value, Op(f"{kernel}_gradient", {"Z": source, **ends, "dZ": seed}, {}, ("dZ",))
         pair = fused or (loss.value, loss.derivative)
         static = {"mean": loss.mean, "delta": loss.delta}
-        value = Op("loss_value", {"P": source, **ends, "terms": terms}, {"formula": pair[0], **static})
+        value = Op("loss_value", {"P": source, **ends, "terms": terms}, {"formula": pair[0], **static}, ("terms",))
         gradient = Op("loss_gradient", {"P": source, "A": outputs, **ends, "dP": seed},
-                      {"formula": pair[1], "fused": fused is not None, **static})  # fmt: skip
+                      {"formula": pair[1], "fused": fused is not None, **static}, ("dP",))  # fmt: skip
         return source, seed, value, gradient
 
     def _plan(self, outputs: Tensor, targets: Tensor | None, weights: Tensor | None, terms: Tensor | None,
               loss: Loss | None, values: list[Op]) -> Plan:  # fmt: skip
-        return Plan(tuple(self.tensors), tuple(self.parameters), self.size, self.inputs, outputs, targets, weights,
-                    terms, loss, tuple(self.forward), tuple(values), tuple(self.backward),
-                    tuple(self.gradients))  # fmt: skip
+        return Plan(tuple(self.tensors), tuple(self.parameters), self.size, tuple(self.statistics),
+                    self.statistics_size, self.inputs, outputs, targets, weights, terms, loss, tuple(self.forward),
+                    tuple(values), tuple(self.backward), tuple(self.gradients),
+                    tuple(self.layer_shapes))  # fmt: skip
+
+
+def _is(a: Operand, b: Operand) -> bool:
+    """Whether two operands are views of one tensor."""
+    return isinstance(a, Tensor) and isinstance(b, Tensor) and a.index == b.index

@@ -31,11 +31,33 @@ class State:
         Written by ``gradients``.
     slots : ndarray (S, P), optional
         The optimizer's state.
+    statistics : ndarray (Q,), optional
+        What layers measure: written by ``train``, read by all.
     """
 
     parameters: Array
     gradients: Array | None = None
     slots: Array | None = None
+    statistics: Array | None = None
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What names the random numbers of a step, with an op's own stream and an element's place in the minibatch.
+
+    Attributes
+    ----------
+    seed : int
+    step : int
+        The first step's number; the next steps count on.
+    """
+
+    seed: int
+    step: int
+
+
+NO_DRAW = Draw(0, 0)
+"""For programs without random ops."""
 
 
 class Executor(Protocol):
@@ -54,6 +76,7 @@ class Executor(Protocol):
         first: int = 0,
         scalars: Array | None = None,
         out: Array | None = None,
+        draw: Draw = NO_DRAW,
     ) -> Array:
         """Run ``steps`` steps of a program.
 
@@ -73,6 +96,8 @@ class Executor(Protocol):
         out : ndarray (>= samples of these steps, M), optional
             Receives the predictions, row 0 for the sample at position ``first``, in the network's dtype, rows
             contiguous. Steps that run past the end of the order cannot be given one.
+        draw : Draw
+            Names the random numbers.
 
         Returns
         -------

@@ -1,7 +1,9 @@
 """How each forward op sends gradients back: one rule per kind of op.
 
-A rule receives the builder, the op, the gradients known so far by tensor index, and the sample weights; it
-appends to ``builder.backward`` (per sample, in order) and ``builder.gradients`` (sums over samples).
+A rule receives the builder and the op. ``builder.delta(x)`` is the gradient by a tensor, which the rule may overwrite,
+or None if the loss does not depend on it; ``builder.give(x, dx)`` hands a part of a gradient on, for inputs that
+``builder.learns``. Per-sample ops go to ``builder.emit_backward`` in order, sums over samples to
+``builder.emit_gradient``.
 """
 
 from __future__ import annotations
@@ -14,45 +16,64 @@ from fastnn.plan.plan import Op, Tensor
 if TYPE_CHECKING:
     from fastnn.plan.builder import PlanBuilder
 
-Deltas = dict[int, Tensor]
-Rule = Callable[["PlanBuilder", Op, Deltas, Tensor], None]
+Rule = Callable[["PlanBuilder", Op], None]
 
 
-def _tensor(op: Op, name: str) -> Tensor:
-    tensor = op.operands[name]
-    assert isinstance(tensor, Tensor)
-    return tensor
+def tensor(op: Op, name: str) -> Tensor:
+    """Return an operand that is a tensor."""
+    found = op.operands[name]
+    assert isinstance(found, Tensor)
+    return found
 
 
-def dense(builder: PlanBuilder, op: Op, deltas: Deltas, weights: Tensor) -> None:
-    """Emit the weights' gradient, and the input's unless the input is the data."""
-    x, dz = _tensor(op, "A"), deltas[_tensor(op, "Z").index]
-    builder.gradients.append(
-        Op("dense_backward_weights", {"dZ": dz, "A": x, "W": op.operands["W"], "b": op.operands["b"]})
-    )
-    if x is not builder.inputs:
-        dx = builder.tensor(x.rows, "d" + x.name)
-        builder.backward.append(Op("dense_backward_input", {"W": op.operands["W"], "dZ": dz, "dA": dx}))
-        deltas[x.index] = dx
+def dense(builder: PlanBuilder, op: Op) -> None:
+    """Emit the weights' gradient, and the input's where it depends on weights."""
+    x, dz = tensor(op, "A"), builder.delta(tensor(op, "Z"))
+    if dz is None:
+        return
+    weights, bias = op.operands["W"], op.operands["b"]
+    builder.emit_gradient("dense_backward_weights", dict(op.static), dZ=dz, A=x, W=weights, b=bias)
+    if builder.learns(x):
+        dx = builder.new_delta(x)
+        builder.emit_backward("dense_backward_input", dict(op.static), ("dA",), W=weights, dZ=dz, dA=dx)
+        builder.give(x, dx)
 
 
-def activation(builder: PlanBuilder, op: Op, deltas: Deltas, weights: Tensor) -> None:
+def activation(builder: PlanBuilder, op: Op) -> None:
     """Multiply the gradient by the activation's derivative, in place."""
-    z, a = _tensor(op, "Z"), _tensor(op, "A")
-    da = deltas[a.index]
-    builder.backward.append(Op("activation_backward", {"Z": z, "A": a, "dA": da, "dZ": da}, op.static))
-    deltas[z.index] = da
+    z, a = tensor(op, "Z"), tensor(op, "A")
+    da = builder.delta(a)
+    if da is None or not builder.learns(z):
+        return
+    builder.emit_backward("activation_backward", dict(op.static), ("dZ",), Z=z, A=a, dA=da, dZ=da)
+    builder.give(z, da)
 
 
-def activity_penalty(builder: PlanBuilder, op: Op, deltas: Deltas, weights: Tensor) -> None:
+def add(builder: PlanBuilder, op: Op) -> None:
+    """Hand the gradient on to both terms; the second gets a copy, since each may be overwritten."""
+    dz = builder.delta(tensor(op, "Z"))
+    terms = [x for x in (tensor(op, "A"), tensor(op, "B")) if builder.learns(x)]
+    if dz is None or not terms:
+        return
+    if len(terms) == 2:
+        copy = builder.new_delta(terms[1])
+        builder.emit_backward("copy", None, ("B",), A=dz, B=copy)
+        builder.give(terms[1], copy)
+    builder.give(terms[0], dz)
+
+
+def activity_penalty(builder: PlanBuilder, op: Op) -> None:
     """Add the penalty's gradient to the gradient of the activity, in place."""
-    a = _tensor(op, "A")
-    da = deltas[a.index]
-    builder.backward.append(Op("activity_penalty_gradient", {"A": a, "weight": weights, "dA": da}, op.static))
+    a = tensor(op, "A")
+    da = builder.delta(a)
+    if da is not None and builder.learns(a):
+        ends = {"weight": builder.weights, "dA": da}
+        builder.emit_backward("activity_penalty_gradient", dict(op.static), ("dA",), A=a, **ends)
 
 
 GRADIENT_RULES: dict[str, Rule] = {
     "dense_forward": dense,
     "activation_forward": activation,
+    "add": add,
     "activity_penalty": activity_penalty,
 }

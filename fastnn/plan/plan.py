@@ -1,13 +1,16 @@
 """The records of a plan: what a tensor, a parameter and an op are.
 
-Shapes: a tensor is ``rows`` features by as many samples as a step has, samples last. All parameters are one flat
-vector of ``Plan.size`` elements, W before b, layer by layer; ``Parameter.offset`` says where each lies.
+Shapes: a tensor is ``rows`` features by as many samples as a step has, samples last; its features lie in C order of
+its ``shape``, channels last, as in a user's row. All trained parameters are one flat vector of ``Plan.size`` elements,
+W before b, layer by layer; ``Parameter.offset`` says where each lies. What a layer measures instead of training it
+(running means) lies in a second vector of ``Plan.statistics_size`` elements.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fastnn.losses import Loss
@@ -25,11 +28,23 @@ class Tensor:
         Number of features.
     name : str
         What it is, for people: ``"Z1"``, ``"dA2"``.
+    shape : tuple of int
+        A sample's shape; its product is ``rows``. Two tensors of one index are two views of the same values.
     """
 
     index: int
     rows: int
     name: str
+    shape: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.shape:
+            object.__setattr__(self, "shape", (self.rows,))
+        assert math.prod(self.shape) == self.rows, (self.shape, self.rows)
+
+    def viewed(self, shape: tuple[int, ...]) -> Tensor:
+        """Return the same values as samples of another shape."""
+        return replace(self, shape=shape)
 
 
 @dataclass(frozen=True)
@@ -51,6 +66,8 @@ class Parameter:
         Inputs and outputs of one unit, for the initializer.
     l1, l2 : float
         Penalty added to the loss: ``l1 * |w| + l2 * w**2`` summed over the elements.
+    trained : bool
+        Whether gradients move it. If not, ``offset`` counts in the vector of statistics.
     """
 
     name: str
@@ -62,14 +79,12 @@ class Parameter:
     fan_out: int
     l1: float = 0.0
     l2: float = 0.0
+    trained: bool = True
 
     @property
     def size(self) -> int:
         """Number of elements."""
-        size = 1
-        for n in self.shape:
-            size *= n
-        return size
+        return math.prod(self.shape)
 
 
 @dataclass(frozen=True)
@@ -83,12 +98,15 @@ class Op:
     operands : mapping
         Tensors and parameters by the names the function's docstring uses.
     static : mapping
-        What is fixed when the op is compiled: an ``Activation``, a formula.
+        What is fixed: an ``Activation``, a formula, the strides of a convolution.
+    writes : tuple of str
+        The operands it writes, whole.
     """
 
     kind: str
     operands: Mapping[str, Tensor | Parameter | None]
     static: Mapping[str, Any] = field(default_factory=dict)
+    writes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -97,9 +115,15 @@ class Plan:
 
     Attributes
     ----------
-    tensors, parameters : tuple
+    tensors : tuple of Tensor
+    parameters : tuple of Parameter
+        The trained ones.
     size : int
         Elements of the flat parameter vector.
+    statistics : tuple of Parameter
+        Those that are not trained.
+    statistics_size : int
+        Elements of their vector.
     inputs, outputs : Tensor
         The samples and the predictions.
     targets, weights, terms : Tensor or None
@@ -112,12 +136,16 @@ class Plan:
     backward : tuple of Op
         From the loss's gradient to the gradient of every pre-activation.
     gradients : tuple of Op
-        Sums over samples: one op per layer with parameters. Independent of one another.
+        Sums over samples: one op per array of weights, with its bias. Independent of one another.
+    layer_shapes : tuple of tuple of int
+        A sample's shape behind each layer of a model.
     """
 
     tensors: tuple[Tensor, ...]
     parameters: tuple[Parameter, ...]
     size: int
+    statistics: tuple[Parameter, ...]
+    statistics_size: int
     inputs: Tensor
     outputs: Tensor
     targets: Tensor | None
@@ -128,3 +156,4 @@ class Plan:
     value: tuple[Op, ...]
     backward: tuple[Op, ...]
     gradients: tuple[Op, ...]
+    layer_shapes: tuple[tuple[int, ...], ...] = ()

@@ -20,7 +20,7 @@ from fastnn.interrupt import Interrupt
 from fastnn.metrics import Metric
 from fastnn.optimizers import Optimizer
 from fastnn.plan.data import Data
-from fastnn.plan.executor import Executor
+from fastnn.plan.executor import Draw, Executor
 from fastnn.training.history import History
 from fastnn.training.progress import Progress
 
@@ -41,11 +41,14 @@ class Evaluation:
     y : ndarray
         Targets as metrics see them.
     weight : ndarray or None
+    shape : tuple of int
+        Of a sample.
     """
 
     data: Data
     y: Array
     weight: Array | None
+    shape: tuple[int, ...] = ()
 
 
 def _order_sum(start: float, terms: Array) -> float:
@@ -130,6 +133,9 @@ class Training:
     Attributes
     ----------
     executor : Executor
+        Of the network as it is trained.
+    evaluator : Executor or None
+        Of the network as it is evaluated; None without validation.
     optimizer : Optimizer
     data : Data
         Without order; the loop makes one for each epoch if ``shuffle``.
@@ -149,6 +155,7 @@ class Training:
     """
 
     executor: Executor
+    evaluator: Executor | None
     optimizer: Optimizer
     data: Data
     y: Array
@@ -189,8 +196,8 @@ def train(task: Training, counter: Counter, history: History) -> None:
             for epoch in range(task.epochs):
                 progress.begin(epoch)
                 values = _epoch(task, counter, progress, interrupt)
-                if task.validation is not None:
-                    found = evaluate(task.executor, task.validation, task.metrics, interrupt.check)
+                if task.validation is not None and task.evaluator is not None:
+                    found = evaluate(task.evaluator, task.validation, task.metrics, interrupt.check)
                     values |= {f"val_{name}": value for name, value in found.items()}
                 history.append(counter.epoch, values)
                 counter.epoch += 1
@@ -205,8 +212,8 @@ def _compile(task: Training) -> None:
     no_scalars = np.empty((0, 1), task.executor.dtype)
     out = np.empty((0, task.executor.plan.outputs.rows), task.executor.dtype) if task.metrics else None
     task.executor.run("train", task.data, task.batch, 0, 0, no_scalars, out)
-    if task.validation is not None:
-        task.executor.run("evaluate", task.validation.data, SAMPLE_BLOCK, 0, 0, None, out)
+    if task.validation is not None and task.evaluator is not None:
+        task.evaluator.run("evaluate", task.validation.data, SAMPLE_BLOCK, 0, 0, None, out)
 
 
 def _epoch(task: Training, counter: Counter, progress: Progress, interrupt: Interrupt) -> dict[str, float]:
@@ -225,7 +232,8 @@ def _epoch(task: Training, counter: Counter, progress: Progress, interrupt: Inte
         rates = task.optimizer.learning_rates(numbers)
         scalars = np.ascontiguousarray(task.optimizer.scalars(numbers, rates), task.executor.dtype)
         out = np.empty((count, outputs), task.executor.dtype) if task.metrics else None
-        losses = task.executor.run("train", data, task.batch, steps, start, scalars, out)
+        draw = Draw(task.seed, counter.step + 1)
+        losses = task.executor.run("train", data, task.batch, steps, start, scalars, out, draw)
         counter.step += steps
         sizes = np.minimum(task.batch, samples - start - task.batch * np.arange(steps))
         total = _order_sum(total, losses[:, 0] + losses[:, 1] * sizes)

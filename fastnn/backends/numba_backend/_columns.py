@@ -15,7 +15,7 @@ import numpy as np
 
 from fastnn.backends.numba_backend import _layout, walker
 from fastnn.backends.numba_backend._jit import op
-from fastnn.backends.numba_backend._layout import BLOCK, BLOCKS, OPERANDS, OUT, ROW_ALIGNMENT, SAMPLES, TILES
+from fastnn.backends.numba_backend._layout import BLOCK, BLOCKS, OPERANDS, OUT, PER_BLOCK, ROW_ALIGNMENT, SAMPLES, TILES
 from fastnn.backends.numba_backend._memory import view
 from fastnn.backends.numba_backend.dense import block_lanes
 from fastnn.errors import InvalidTypeError
@@ -30,9 +30,9 @@ def make_pack_columns(dtype: Any) -> Callable[..., None]:
     def pack_columns(context, record, item, store, scratch):
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 4)
-        n, lanes = block_lanes(c[SAMPLES], item, size)
+        n, lanes = block_lanes(c, item, size)
         for i in range(r[2]):
-            source = view(zero, r[3] + (i * c[SAMPLES] + item * BLOCK) * size, n)
+            source = view(zero, r[3] + (i * c[SAMPLES] + item * c[PER_BLOCK]) * size, n)
             target = view(zero, r[0] + store * r[1] + i * BLOCK * size, lanes)
             for j in range(n):
                 target[j] = source[j]
@@ -49,10 +49,10 @@ def make_unpack_columns(dtype: Any) -> Callable[..., None]:
     def unpack_columns(context, record, item, store, scratch):
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 4)
-        n = min(BLOCK, c[SAMPLES] - item * BLOCK)
+        n, lanes = block_lanes(c, item, size)
         for i in range(r[2]):
             source = view(zero, r[0] + store * r[1] + i * BLOCK * size, n)
-            target = view(zero, c[OUT] + ((r[3] + i) * c[SAMPLES] + item * BLOCK) * size, n)
+            target = view(zero, c[OUT] + ((r[3] + i) * c[SAMPLES] + item * c[PER_BLOCK]) * size, n)
             for j in range(n):
                 target[j] = source[j]
 
@@ -131,6 +131,7 @@ class OneOp:
         record = np.array([_layout.record_row(op(make, self.dtype.type, *static), items, *operands)], np.int64)
         region = np.array([[kind, 0, 1, 0]], np.int64)
         context = np.zeros(_layout.CONTEXT_SIZE, np.int64)
+        context[PER_BLOCK] = BLOCK
         scratch = np.empty(_layout.SCRATCH_BYTES + 64, np.uint8)
         at = scratch.ctypes.data + -scratch.ctypes.data % 64
         walker.run_steps(region, record, record.ctypes.data, context, context.ctypes.data, 1, 0, self.samples,

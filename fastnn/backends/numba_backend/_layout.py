@@ -1,14 +1,17 @@
 """How a program's integers are laid out: the context, the records of ops, the table of regions.
 
 A *block* is ``BLOCK`` consecutive samples of the minibatch; a tensor of R rows is stored as one R x BLOCK array per
-block, samples contiguous. A program is a table of regions. A region of kind ``BLOCKS`` runs its list of ops for every
-block; a region of kind ``TILES`` runs every op over that op's own items (tiles of weights). A training step of a
-dense network has two regions, whatever its depth.
+block, samples contiguous; where a block holds fewer samples, its other columns lie idle. A program is a table of
+regions. A region of kind ``BLOCKS`` runs its list of ops for every block; a region of kind ``TILES`` runs every op over
+that op's own items (tiles of weights). A training step of a dense network has two regions, whatever its depth; one with
+batch normalization has more, since that needs sums over all samples before it goes on.
 """
 
 from __future__ import annotations
 
 BLOCK = 64
+LEAST_PER_BLOCK = 16
+"""Samples of the smallest blocks, taken where there are few samples for many threads."""
 ROW_ALIGNMENT = 16
 """Rows of a stored tensor are a multiple of this, so that transposed tiles never read past the end."""
 
@@ -23,17 +26,20 @@ OUT, OUT_ROW = 10, 11  # address of the predictions, elements between rows
 SCALARS = 12  # address of the optimiser's scalars of this step
 LOSS = 13  # address of the step's loss sum (float64)
 DIRECT = 14  # 1 when rows of X can be read by the vector kernels as they are
-CONTEXT_SIZE = 16
+PER_BLOCK = 15  # samples of a block: BLOCK, or a smaller power of two where there are few samples for many threads
+SEED, STEP = 16, 17  # what names the step's random numbers
+CONTEXT_SIZE = 18
 
 # Records: one row of int64 per op. Operands start at OPERANDS, in the order the op's file states.
 # COST is one item's work relative to other items' of the region, by which items are shared out.
 ADDRESS, ITEMS, COST, OPERANDS = 0, 1, 2, 3
-RECORD_SIZE = 25
+RECORD_SIZE = 32
 
 
 def record_row(address: int, items: int, *operands: int, cost: int = 1) -> list[int]:
     """Return a record: the op at ``address`` over ``items`` items, each of relative work ``cost``."""
     row = [address, items, max(1, cost), *(int(o) for o in operands)]
+    assert len(row) <= RECORD_SIZE
     return row + [0] * (RECORD_SIZE - len(row))
 
 

@@ -1,7 +1,8 @@
 """What the op files say of their records: which operands, in which order.
 
-Each op file has a table ``LOWER``: kind of op to a function of the plan's op that returns a ``Recipe``. ``lowering.py``
-turns recipes into records.
+Each op file has a table ``LOWER``: kind of op to a function of the plan's op and the ``Lowering`` that returns a
+``Recipe``; and, if it sums gradients of weights, ``LOWER_GRADIENTS``: kind of op to a function that keeps what the sums
+read and returns ``Gradient`` recipes. ``lowering.py`` turns recipes into records.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from fastnn.plan.plan import Op, Parameter, Tensor
 
 @dataclass(frozen=True)
 class Recipe:
-    """The record of a per-sample op.
+    """The record of a per-sample op or, with ``items``, of one over all samples of a step.
 
     Attributes
     ----------
@@ -30,6 +31,12 @@ class Recipe:
         What stands behind the addresses and the bytes between blocks.
     after : tuple of str
         Operands whose addresses stand last.
+    work : float
+        Floating-point operations for a sample, to judge whether threads pay; 0 for 20 an element written.
+    items : int or None
+        Of an op that needs every sample before the next op starts: how many items it has, which threads share.
+    cost : int
+        An item's work relative to other such ops'.
     """
 
     make: Callable[..., Any]
@@ -37,6 +44,35 @@ class Recipe:
     addresses: tuple[str, ...]
     constants: tuple[int, ...]
     after: tuple[str, ...] = ()
+    work: float = 0.0
+    items: int | None = None
+    cost: int = 1
+
+
+@dataclass(frozen=True)
+class Gradient:
+    """The record of an op that sums gradients of weights over the samples and hands them to ``finish``.
+
+    Attributes
+    ----------
+    make : callable
+        ``make(dtype, finish)`` returns the op; ``finish`` is said in ``dense.make_dense_backward_weights``.
+    items : int
+    operands : tuple of int
+        Behind them stand the operands of ``finish`` for each parameter.
+    parameters : tuple of Parameter
+    cost : int
+        An item's work relative to other such ops'.
+    static : tuple
+        The maker's further arguments.
+    """
+
+    make: Callable[..., Any]
+    items: int
+    operands: tuple[int, ...]
+    parameters: tuple[Parameter, ...]
+    cost: int = 1
+    static: tuple[Any, ...] = ()
 
 
 def bits_of(value: float) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 
 from fastnn.activations import Activation
 from fastnn.backends.numba_backend._jit import inner
-from fastnn.backends.numba_backend._layout import BLOCK, OPERANDS, SAMPLES
+from fastnn.backends.numba_backend._layout import BLOCK, OPERANDS
 from fastnn.backends.numba_backend._memory import float_from_int_bits, view, wide_vectors
 from fastnn.backends.numba_backend._recording import Recipe, bits_of, rows_of
 from fastnn.backends.numba_backend.dense import block_lanes
@@ -54,7 +54,7 @@ def arguments_backward(activation: Activation) -> tuple[Any, ...]:
 
 
 def make_activation_forward(dtype: Any, function: Callable[..., Any] | str, has_alpha: bool) -> Callable[..., None]:
-    """Operands: Z, A, bytes between blocks, rows, bits of alpha (a float64).
+    """Operands: Z, A, bytes between blocks, rows, bits of alpha (a float64); or positions, for one over a whole sample.
 
     ``function`` is the formula ``forward(z[, alpha])``, or the name of an activation over a whole sample.
     """
@@ -76,7 +76,7 @@ def make_activation_forward(dtype: Any, function: Callable[..., Any] | str, has_
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 5)
         alpha = dtype(float_from_int_bits(r[4]))
-        n, lanes = block_lanes(c[SAMPLES], item, size)
+        n, lanes = block_lanes(c, item, size)
         rows, lanes = long_rows(r[3], lanes)
         for i in range(rows):
             shift = store * r[2] + i * BLOCK * size
@@ -88,7 +88,7 @@ def make_activation_forward(dtype: Any, function: Callable[..., Any] | str, has_
 
 
 def make_activation_backward(dtype: Any, function: Callable[..., Any] | str, has_alpha: bool) -> Callable[..., None]:
-    """Operands: Z, A, dA, dZ (may be dA), bytes between blocks, rows, bits of alpha.
+    """Operands: Z, A, dA, dZ (may be dA), bytes between blocks, rows, bits of alpha or positions.
 
     ``function`` is the formula ``derivative(z, a[, alpha])``, or the name of an activation over a whole sample.
     """
@@ -110,7 +110,7 @@ def make_activation_backward(dtype: Any, function: Callable[..., Any] | str, has
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 7)
         alpha = dtype(float_from_int_bits(r[6]))
-        n, lanes = block_lanes(c[SAMPLES], item, size)
+        n, lanes = block_lanes(c, item, size)
         rows, lanes = long_rows(r[5], lanes)
         for i in range(rows):
             shift = store * r[4] + i * BLOCK * size
@@ -174,14 +174,16 @@ def _make_softmax_forward(dtype: Any) -> Callable[..., None]:
         wide_vectors()
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 5)
-        n, lanes = block_lanes(c[SAMPLES], item, size)
-        z, a = r[0] + store * r[2], r[1] + store * r[2]
-        exponentials(zero, size, z, r[3], lanes, a, scratch)
+        n, lanes = block_lanes(c, item, size)
+        rows = r[3] // r[4]
         total = view(zero, scratch, lanes)
-        for i in range(r[3]):
-            y = view(zero, a + i * BLOCK * size, lanes)
-            for j in range(lanes):
-                y[j] = y[j] / total[j]
+        for p in range(r[4]):
+            shift = store * r[2] + p * rows * BLOCK * size
+            exponentials(zero, size, r[0] + shift, rows, lanes, r[1] + shift, scratch)
+            for i in range(rows):
+                y = view(zero, r[1] + shift + i * BLOCK * size, lanes)
+                for j in range(lanes):
+                    y[j] = y[j] / total[j]
 
     return softmax_forward
 
@@ -193,21 +195,23 @@ def _make_softmax_backward(dtype: Any) -> Callable[..., None]:
         wide_vectors()
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 7)
-        n, lanes = block_lanes(c[SAMPLES], item, size)
-        shift = store * r[4]
+        n, lanes = block_lanes(c, item, size)
+        rows = r[5] // r[6]
         total = view(zero, scratch, lanes)
-        for j in range(lanes):
-            total[j] = zero
-        for i in range(r[5]):
-            at = shift + i * BLOCK * size
-            a, da = view(zero, r[1] + at, lanes), view(zero, r[2] + at, lanes)
+        for p in range(r[6]):
+            shift = store * r[4] + p * rows * BLOCK * size
             for j in range(lanes):
-                total[j] += da[j] * a[j]
-        for i in range(r[5]):
-            at = shift + i * BLOCK * size
-            a, dz = view(zero, r[1] + at, lanes), moved(zero, r[2] + at, r[3] + at, lanes)
-            for j in range(lanes):
-                dz[j] = a[j] * (dz[j] - total[j])
+                total[j] = zero
+            for i in range(rows):
+                at = shift + i * BLOCK * size
+                a, da = view(zero, r[1] + at, lanes), view(zero, r[2] + at, lanes)
+                for j in range(lanes):
+                    total[j] += da[j] * a[j]
+            for i in range(rows):
+                at = shift + i * BLOCK * size
+                a, dz = view(zero, r[1] + at, lanes), moved(zero, r[2] + at, r[3] + at, lanes)
+                for j in range(lanes):
+                    dz[j] = a[j] * (dz[j] - total[j])
 
     return softmax_backward
 
@@ -219,16 +223,19 @@ def _make_log_softmax_forward(dtype: Any) -> Callable[..., None]:
         wide_vectors()
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 5)
-        n, lanes = block_lanes(c[SAMPLES], item, size)
-        z, a = r[0] + store * r[2], r[1] + store * r[2]
-        top_and_sum(zero, size, z, r[3], lanes, scratch, scratch + BLOCK * size)
+        n, lanes = block_lanes(c, item, size)
+        rows = r[3] // r[4]
         high, total = view(zero, scratch, lanes), view(zero, scratch + BLOCK * size, lanes)
-        for j in range(lanes):
-            total[j] = log(total[j])
-        for i in range(r[3]):
-            x, y = view(zero, z + i * BLOCK * size, lanes), view(zero, a + i * BLOCK * size, lanes)
+        for p in range(r[4]):
+            shift = store * r[2] + p * rows * BLOCK * size
+            top_and_sum(zero, size, r[0] + shift, rows, lanes, scratch, scratch + BLOCK * size)
             for j in range(lanes):
-                y[j] = (x[j] - high[j]) - total[j]
+                total[j] = log(total[j])
+            for i in range(rows):
+                at = shift + i * BLOCK * size
+                x, y = view(zero, r[0] + at, lanes), view(zero, r[1] + at, lanes)
+                for j in range(lanes):
+                    y[j] = (x[j] - high[j]) - total[j]
 
     return log_softmax_forward
 
@@ -240,20 +247,22 @@ def _make_log_softmax_backward(dtype: Any) -> Callable[..., None]:
         wide_vectors()
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 7)
-        n, lanes = block_lanes(c[SAMPLES], item, size)
-        shift = store * r[4]
+        n, lanes = block_lanes(c, item, size)
+        rows = r[5] // r[6]
         total = view(zero, scratch, lanes)
-        for j in range(lanes):
-            total[j] = zero
-        for i in range(r[5]):
-            da = view(zero, r[2] + shift + i * BLOCK * size, lanes)
+        for p in range(r[6]):
+            shift = store * r[4] + p * rows * BLOCK * size
             for j in range(lanes):
-                total[j] += da[j]
-        for i in range(r[5]):
-            at = shift + i * BLOCK * size
-            a, dz = view(zero, r[1] + at, lanes), moved(zero, r[2] + at, r[3] + at, lanes)
-            for j in range(lanes):
-                dz[j] = dz[j] - exp(a[j]) * total[j]
+                total[j] = zero
+            for i in range(rows):
+                da = view(zero, r[2] + shift + i * BLOCK * size, lanes)
+                for j in range(lanes):
+                    total[j] += da[j]
+            for i in range(rows):
+                at = shift + i * BLOCK * size
+                a, dz = view(zero, r[1] + at, lanes), moved(zero, r[2] + at, r[3] + at, lanes)
+                for j in range(lanes):
+                    dz[j] = dz[j] - exp(a[j]) * total[j]
 
     return log_softmax_backward
 
@@ -262,15 +271,20 @@ _SAMPLE_WISE_FORWARD = {"softmax": _make_softmax_forward, "log_softmax": _make_l
 _SAMPLE_WISE_BACKWARD = {"softmax": _make_softmax_backward, "log_softmax": _make_log_softmax_backward}
 
 
+def last_constant(activation: Activation, positions: int = 1) -> int:
+    """Return what stands last in an activation's record."""
+    return bits_of(activation.alpha or 0.0) if activation.elementwise else positions
+
+
 def _constants(o: Op) -> tuple[int, int]:
-    return rows_of(o, "Z"), bits_of(o.static["activation"].alpha or 0.0)
+    return rows_of(o, "Z"), last_constant(o.static["activation"], o.static["positions"])
 
 
 LOWER = {
-    "activation_forward": lambda o: Recipe(
+    "activation_forward": lambda o, low: Recipe(
         make_activation_forward, arguments_forward(o.static["activation"]), ("Z", "A"), _constants(o)
     ),
-    "activation_backward": lambda o: Recipe(
+    "activation_backward": lambda o, low: Recipe(
         make_activation_backward,
         arguments_backward(o.static["activation"]),
         ("Z", "A", "dA", "dZ"),

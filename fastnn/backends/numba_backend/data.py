@@ -19,7 +19,7 @@ from fastnn.backends.numba_backend._layout import (
     ORDER,
     OUT,
     OUT_ROW,
-    SAMPLES,
+    PER_BLOCK,
     WEIGHT,
     X_COLUMN,
     X_ROW,
@@ -51,13 +51,13 @@ def make_pack_samples(dtype: Any, source: Any) -> Callable[..., None]:
     def pack_samples(context, record, item, store, scratch):
         zero, other = dtype(0), source(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 6)
-        n, lanes = block_lanes(c[SAMPLES], item, size)
+        n, lanes = block_lanes(c, item, size)
         width = VECTOR_BYTES // size
         target, features = r[0] + store * r[1], r[2]
         rows = view(0, scratch, BLOCK)
         for j in range(lanes):
             # lanes past the last sample repeat it: whatever they compute is never summed
-            row = row_of(c, c[FIRST] + item * BLOCK + min(j, n - 1))
+            row = row_of(c, c[FIRST] + item * c[PER_BLOCK] + min(j, n - 1))
             rows[j] = c[X] + row * c[X_ROW]
         k = 0
         if c[DIRECT]:
@@ -71,13 +71,13 @@ def make_pack_samples(dtype: Any, source: Any) -> Callable[..., None]:
                 line[j] = dtype(view(other, rows[j] + k * c[X_COLUMN], 1)[0])
             k += 1
         if r[3] != 0:
-            table = view(0, r[3] + item * BLOCK * 8, BLOCK)
+            table = view(0, r[3] + item * c[PER_BLOCK] * 8, BLOCK)
             if c[DIRECT] and features % width == 0:
                 for j in range(n):
                     table[j] = rows[j]
             else:
                 for j in range(n):
-                    table[j] = r[4] + (item * BLOCK + j) * r[5] * size
+                    table[j] = r[4] + (item * c[PER_BLOCK] + j) * r[5] * size
                     line = view(zero, table[j], features)
                     for k in range(features):
                         line[k] = dtype(view(other, rows[j] + k * c[X_COLUMN], 1)[0])
@@ -95,11 +95,11 @@ def make_pack_targets(dtype: Any, source: Any, labels: bool) -> Callable[..., No
     def pack_targets(context, record, item, store, scratch):
         zero, one, other = dtype(0), dtype(1), source(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 4)
-        n, lanes = block_lanes(c[SAMPLES], item, size)
+        n, lanes = block_lanes(c, item, size)
         weight = view(zero, r[3] + store * r[1], lanes)
         y = view(zero, r[0] + store * r[1], r[2] * BLOCK)
         for j in range(lanes):
-            row = row_of(c, c[FIRST] + item * BLOCK + min(j, n - 1))
+            row = row_of(c, c[FIRST] + item * c[PER_BLOCK] + min(j, n - 1))
             weight[j] = one if c[WEIGHT] == 0 else view(zero, c[WEIGHT] + row * size, 1)[0]
             at = c[Y] + row * c[Y_ROW]
             if labels:
@@ -120,10 +120,10 @@ def make_unpack(dtype: Any) -> Callable[..., None]:
     def unpack(context, record, item, store, scratch):
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 3)
-        n, lanes = block_lanes(c[SAMPLES], item, size)
+        n, lanes = block_lanes(c, item, size)
         source = view(zero, r[0] + store * r[1], r[2] * BLOCK)
         for j in range(n):
-            out = view(zero, c[OUT] + (c[FIRST] + item * BLOCK + j) * c[OUT_ROW] * size, r[2])
+            out = view(zero, c[OUT] + (c[FIRST] + item * c[PER_BLOCK] + j) * c[OUT_ROW] * size, r[2])
             for i in range(r[2]):
                 out[i] = source[i * BLOCK + j]
 

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 from fastnn.backends.numba_backend._jit import TILE_VECTORS, VECTOR_BYTES, inner
-from fastnn.backends.numba_backend._layout import BLOCK, OPERANDS, SAMPLES
+from fastnn.backends.numba_backend._layout import BLOCK, OPERANDS, PER_BLOCK, SAMPLES
 from fastnn.backends.numba_backend._memory import view
-from fastnn.backends.numba_backend._recording import Recipe, shape_of
+from fastnn.backends.numba_backend._recording import Gradient, Recipe, shape_of
 from fastnn.backends.numba_backend._tiles import (
     FROM_BIAS,
     FROM_MEMORY,
@@ -22,6 +22,7 @@ from fastnn.backends.numba_backend._tiles import (
     transpose_tile,
 )
 from fastnn.contract import SAMPLE_BLOCK
+from fastnn.plan.plan import Op, Parameter, Tensor
 
 
 def _make_product(start: int) -> Any:
@@ -63,37 +64,45 @@ _product_from_zero = _make_product(FROM_ZERO)
 
 
 @inner
-def block_lanes(samples, item, size):
-    """Return how many samples block ``item`` holds, and that number rounded up to whole vectors."""
-    n = min(BLOCK, samples - item * BLOCK)
+def block_lanes(c, item, size):
+    """Return how many samples block ``item`` holds by the context ``c``, and that rounded up to whole vectors."""
+    n = min(c[PER_BLOCK], c[SAMPLES] - item * c[PER_BLOCK])
     width = VECTOR_BYTES // size
     return n, (n + width - 1) // width * width
 
 
 def make_dense_forward(dtype: Any) -> Callable[..., None]:
-    """Operands: W, b (addresses), A, Z (addresses of block 0), bytes between blocks, units, features."""
+    """Operands: W, b (addresses), A, Z (addresses of block 0), bytes between blocks, units, features, positions."""
     size = dtype().itemsize
 
     def dense_forward(context, record, item, store, scratch):
         zero = dtype(0)
-        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 7)
-        n, lanes = block_lanes(c[SAMPLES], item, size)
-        shift = store * r[4]
-        _product_from_bias(zero, size, r[0], r[6], 1, r[2] + shift, r[3] + shift, r[1], r[5], r[6], lanes)
+        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 8)
+        n, lanes = block_lanes(c, item, size)
+        units, features = r[5], r[6]
+        a, z = r[2] + store * r[4], r[3] + store * r[4]
+        for _ in range(r[7]):
+            _product_from_bias(zero, size, r[0], features, 1, a, z, r[1], units, features, lanes)
+            a += features * BLOCK * size
+            z += units * BLOCK * size
 
     return dense_forward
 
 
 def make_dense_backward_input(dtype: Any) -> Callable[..., None]:
-    """Operands: W, dZ, dA, bytes between blocks, units, features."""
+    """Operands: W, dZ, dA, bytes between blocks, units, features, positions."""
     size = dtype().itemsize
 
     def dense_backward_input(context, record, item, store, scratch):
         zero = dtype(0)
-        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 6)
-        n, lanes = block_lanes(c[SAMPLES], item, size)
-        shift = store * r[3]
-        _product_from_zero(zero, size, r[0], 1, r[5], r[1] + shift, r[2] + shift, 0, r[5], r[4], lanes)
+        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 7)
+        n, lanes = block_lanes(c, item, size)
+        units, features = r[4], r[5]
+        dz, da = r[1] + store * r[3], r[2] + store * r[3]
+        for _ in range(r[6]):
+            _product_from_zero(zero, size, r[0], 1, features, dz, da, 0, features, units, lanes)
+            dz += units * BLOCK * size
+            da += features * BLOCK * size
 
     return dense_backward_input
 
@@ -101,22 +110,48 @@ def make_dense_backward_input(dtype: Any) -> Callable[..., None]:
 def make_keep_rows(dtype: Any) -> Callable[..., None]:
     """Copy a tensor's block sample by sample for the weight gradients.
 
-    Operands: A, bytes between blocks, rows (a multiple of the vector's lanes), target, elements between its rows.
+    Operands: A, bytes between blocks, features of a position, target, elements between its rows, positions. In a
+    target's row each position takes up whole vectors; what lies behind its features is never used.
     """
     size = dtype().itemsize
 
     def keep_rows(context, record, item, store, scratch):
         zero = dtype(0)
-        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 5)
-        n, lanes = block_lanes(c[SAMPLES], item, size)
+        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 6)
+        n, lanes = block_lanes(c, item, size)
         width = VECTOR_BYTES // size
+        features = r[2]
         source = r[0] + store * r[1]
-        target = r[3] + item * BLOCK * r[4] * size
-        for j in range(0, lanes, width):
-            for k in range(0, r[2], width):
-                transpose_tile(zero, 0, source + (k * BLOCK + j) * size, BLOCK, target + (j * r[4] + k) * size, r[4])
+        target = r[3] + item * c[PER_BLOCK] * r[4] * size
+        for _ in range(r[5]):
+            for j in range(0, lanes, width):
+                for k in range(0, features, width):
+                    transpose_tile(zero, 0, source + (k * BLOCK + j) * size, BLOCK, target + (j * r[4] + k) * size,
+                                   r[4])  # fmt: skip
+            source += features * BLOCK * size
+            target += (features + width - 1) // width * VECTOR_BYTES
 
     return keep_rows
+
+
+def make_keep_block(dtype: Any) -> Callable[..., None]:
+    """Copy a tensor's block out of a worker's storage, for regions to come.
+
+    Operands: A, bytes between blocks, rows, target, its bytes between blocks.
+    """
+    size = dtype().itemsize
+
+    def keep_block(context, record, item, store, scratch):
+        zero = dtype(0)
+        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 5)
+        n, lanes = block_lanes(c, item, size)
+        for i in range(r[2]):
+            source = view(zero, r[0] + store * r[1] + i * BLOCK * size, lanes)
+            target = view(zero, r[3] + item * r[4] + i * BLOCK * size, lanes)
+            for j in range(lanes):
+                target[j] = source[j]
+
+    return keep_block
 
 
 @inner
@@ -230,7 +265,7 @@ def units_per_item(units: int, panels: int) -> int:
     return 4
 
 
-FINISH = OPERANDS + 8
+FINISH = OPERANDS + 10
 """Where the operands of ``finish`` for W start in the record of ``dense_backward_weights``; those for b follow.
 
 ``FINISH_OPERANDS`` each: gradient vector, parameter vector, state vectors, elements between state vectors, bits of l1,
@@ -247,7 +282,8 @@ def make_dense_backward_weights(dtype: Any, finish: Callable[..., None]) -> Call
     parameters from element ``offset`` of the flat vector, ``stride`` elements from row to row.
 
     Operands: dZ (address of block 0), bytes between blocks, table of sample rows, units, features, offset of W and of
-    b (-1 for none) in the parameter vector, units per item; then ``finish``'s, for W and for b.
+    b (-1 for none) in the parameter vector, units per item, positions, bytes between positions in a sample's row; then
+    ``finish``'s, for W and for b.
     """
     size = dtype().itemsize
     panel = TILE_VECTORS * VECTOR_BYTES // size
@@ -256,8 +292,8 @@ def make_dense_backward_weights(dtype: Any, finish: Callable[..., None]) -> Call
 
     def dense_backward_weights(context, record, first_item, last_item, scratch):
         zero = dtype(0)
-        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 8)
-        samples, units, features, group = c[SAMPLES], r[3], r[4], r[7]
+        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 10)
+        samples, per, units, features, group = c[SAMPLES], c[PER_BLOCK], r[3], r[4], r[7]
         for_weights, for_bias = record + 8 * FINISH, record + 8 * (FINISH + FINISH_OPERANDS)
         groups = (units + group - 1) // group
         sums, biases = view(zero, scratch, most), scratch + UNITS_PER_ITEM * panel * size
@@ -274,14 +310,18 @@ def make_dense_backward_weights(dtype: Any, finish: Callable[..., None]) -> Call
             for i in range(UNITS_PER_ITEM * panel, most):
                 sums[i] = zero
             finished = 0
-            for start in range(0, samples, BLOCK):
-                # invariant: sums hold the samples of this SAMPLE_BLOCK before start
-                n = min(BLOCK, samples - start)
-                a = r[0] + start // BLOCK * r[1] + unit * BLOCK * size
-                _add_products(zero, size, a, r[2] + start * 8, k * size, scratch, panel, rows, vectors, n)
-                if with_bias:
-                    _add_samples(zero, size, a, biases, rows, n)
-                if samples > SAMPLE_BLOCK and ((start + BLOCK) % SAMPLE_BLOCK == 0 or start + BLOCK >= samples):
+            for first in range(0, samples, SAMPLE_BLOCK):
+                last = min(samples, first + SAMPLE_BLOCK)
+                for p in range(r[8]):
+                    for start in range(first, last, per):
+                        # invariant: sums hold this SAMPLE_BLOCK's positions before p, and of p the samples before start
+                        n = min(per, last - start)
+                        a = r[0] + start // per * r[1] + (p * units + unit) * BLOCK * size
+                        _add_products(zero, size, a, r[2] + start * 8, p * r[9] + k * size, scratch, panel, rows,
+                                      vectors, n)  # fmt: skip
+                        if with_bias:
+                            _add_samples(zero, size, a, biases, rows, n)
+                if samples > SAMPLE_BLOCK:
                     add_pairwise(zero, scratch, level_bytes, most, finished)
                     finished += 1
                     for i in range(most):
@@ -296,7 +336,35 @@ def make_dense_backward_weights(dtype: Any, finish: Callable[..., None]) -> Call
     return dense_backward_weights
 
 
+def _recipe(make: Any, names: tuple[str, ...]) -> Any:
+    def recipe(o: Op, low: Any) -> Recipe:
+        units, features = shape_of(o, "W")
+        work = 2.0 * units * features * o.static["positions"]
+        return Recipe(make, (), names, (units, features, o.static["positions"]), work=work)
+
+    return recipe
+
+
+def lower_backward_weights(o: Op, low: Any) -> list[Gradient]:
+    """Keep what the weights' gradient reads, and return its recipe; see ``_recording.Gradient``."""
+    dz, a, w, b = (o.operands[name] for name in ("dZ", "A", "W", "b"))
+    assert isinstance(dz, Tensor) and isinstance(a, Tensor) and isinstance(w, Parameter)
+    units, features = w.shape
+    panel = TILE_VECTORS * VECTOR_BYTES // low.size
+    panels = -(-features // panel)
+    group = units_per_item(units, panels)
+    table, step = low.sample_rows(a, features)
+    at, between = low.lasting(dz)
+    operands = (at, between, table, units, features, w.offset, b.offset if isinstance(b, Parameter) else -1, group,
+                o.static["positions"], step)  # fmt: skip
+    parameters = (w, b if isinstance(b, Parameter) else w)
+    cost = min(units, group) * min(features, panel) * o.static["positions"]
+    return [Gradient(make_dense_backward_weights, panels * -(-units // group), operands, parameters, cost)]
+
+
 LOWER = {
-    "dense_forward": lambda o: Recipe(make_dense_forward, (), ("W", "b", "A", "Z"), shape_of(o, "W")),
-    "dense_backward_input": lambda o: Recipe(make_dense_backward_input, (), ("W", "dZ", "dA"), shape_of(o, "W")),
+    "dense_forward": _recipe(make_dense_forward, ("W", "b", "A", "Z")),
+    "dense_backward_input": _recipe(make_dense_backward_input, ("W", "dZ", "dA")),
 }
+
+LOWER_GRADIENTS = {"dense_backward_weights": lower_backward_weights}

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from fastnn.backends.numba_backend import _launch, _layout, walker, workspace
-from fastnn.backends.numba_backend._layout import BLOCK
+from fastnn.backends.numba_backend._layout import BLOCK, LEAST_PER_BLOCK
 from fastnn.backends.numba_backend.lowering import Lowering, Program
 from fastnn.optimizers import Optimizer
 from fastnn.plan.data import Data
-from fastnn.plan.executor import State
+from fastnn.plan.executor import NO_DRAW, Draw, State
 from fastnn.plan.plan import Plan
 
 Array = np.ndarray[Any, Any]
@@ -42,15 +42,19 @@ class NumbaExecutor:
         self._lock = threading.Lock()
 
     def run(self, program: str, data: Data, batch: int, steps: int = 1, first: int = 0, scalars: Array | None = None,
-            out: Array | None = None) -> Array:  # fmt: skip
+            out: Array | None = None, draw: Draw = NO_DRAW) -> Array:  # fmt: skip
         """Run ``steps`` steps of a program; see ``fastnn.plan.executor.Executor``."""
         losses = np.zeros((steps, 2))
         if data.samples == 0:
             return losses
         workers = _launch.workers()
+        most = min(batch, data.samples)
         with self._lock:
-            lowered = self._lowered(program, data, min(batch, data.samples), workers, out is not None)
+            lowered = self._lowered(program, data, most, workers, out is not None)
+            parallel = workers > 1 and bool((lowered.regions[:, _layout.PARALLEL_FROM] <= most).any())
             context = self._context(data, out, first)
+            context[_layout.PER_BLOCK] = per_block(most, workers if parallel else 1)
+            context[_layout.SEED], context[_layout.STEP] = draw.seed - (draw.seed >> 63 << 64), draw.step - 1
             at = 0 if scalars is None else scalars.ctypes.data
             between = 0 if scalars is None else scalars.strides[0]
             if len(self._scratch) < _layout.SCRATCH_BYTES * workers:
@@ -58,8 +62,7 @@ class NumbaExecutor:
             arguments = (lowered.regions, lowered.records, lowered.records.ctypes.data, context, context.ctypes.data,
                          steps, first, batch, data.samples, at, between, losses.ctypes.data,
                          self._scratch.ctypes.data)  # fmt: skip
-            most = min(batch, data.samples)
-            if workers > 1 and (lowered.regions[:, _layout.PARALLEL_FROM] <= most).any():
+            if parallel:
                 with _launch.LAUNCH:
                     walker.run_steps_parallel(*arguments, self._team.ctypes.data, workers)
             else:
@@ -85,11 +88,21 @@ class NumbaExecutor:
         return context
 
     def _lowered(self, program: str, data: Data, batch: int, workers: int, predictions: bool) -> Program:
-        blocks = workers if program == "predict" else -(-batch // BLOCK)
+        blocks = -(-batch // per_block(batch, workers))
         y_type = None if data.y is None else data.y.dtype
         key = (program, data.x.dtype, y_type, predictions)
         found = self._programs.get(key)
-        if found is None or found.blocks < blocks:
-            lowering = Lowering(self, program, data.x.dtype.type, None if y_type is None else y_type.type, blocks)
+        if found is None or found.blocks < blocks or found.workers < workers:
+            lowering = Lowering(
+                self, program, data.x.dtype.type, None if y_type is None else y_type.type, blocks, workers
+            )
             found = self._programs[key] = lowering.program(predictions)
         return found
+
+
+def per_block(samples: int, workers: int) -> int:
+    """Return how many samples a block holds in a step of ``samples``: fewer than ``BLOCK`` if workers were idle."""
+    per = BLOCK
+    while per > LEAST_PER_BLOCK and -(-samples // per) < workers:
+        per //= 2
+    return per

@@ -17,7 +17,7 @@ from fastnn.backends.numba_backend import activation as activations
 from fastnn.backends.numba_backend import dense, loss, penalty, reduction, update
 from fastnn.backends.numba_backend._columns import OneOp, float_dtype
 from fastnn.backends.numba_backend._jit import TILE_VECTORS, VECTOR_BYTES, entry, inner, op
-from fastnn.backends.numba_backend._layout import BLOCK, CONTEXT_SIZE, OPERANDS, RECORD_SIZE, SCALARS
+from fastnn.backends.numba_backend._layout import BLOCK, CONTEXT_SIZE, OPERANDS, RECORD_SIZE, ROW_ALIGNMENT, SCALARS
 from fastnn.backends.numba_backend._memory import call, view
 from fastnn.backends.numba_backend._recording import bits_of
 from fastnn.backends.numba_backend.reduction import make_sum_formula
@@ -28,26 +28,24 @@ Array = np.ndarray[Any, Any]
 Formula = Callable[..., Any]
 
 
-def dense_forward(W: Array, b: Array | None, A: Array) -> Array:
+def dense_forward(W: Array, b: Array | None, A: Array, positions: int = 1) -> Array:
     """Return ``Z = W A + b``; see ``protocol.Backend``."""
     (units, features), samples = W.shape, A.shape[1]
-    run = OneOp(float_dtype(A), samples, features, units)
+    run = OneOp(float_dtype(A), samples, features * positions, units * positions)
     run.put(0, A)
     bias = run.address(np.zeros(units) if b is None else b)
-    run.over_blocks(
-        dense.make_dense_forward, (), run.address(W), bias, run[0], run[1], run.block_bytes, units, features
-    )
+    run.over_blocks(dense.make_dense_forward, (), run.address(W), bias, run[0], run[1], run.block_bytes, units,
+                    features, positions)  # fmt: skip
     return run.get(1)
 
 
-def dense_backward_input(W: Array, dZ: Array) -> Array:
+def dense_backward_input(W: Array, dZ: Array, positions: int = 1) -> Array:
     """Return ``dA = W^T dZ``; see ``protocol.Backend``."""
     units, features = W.shape
-    run = OneOp(float_dtype(dZ), dZ.shape[1], units, features)
+    run = OneOp(float_dtype(dZ), dZ.shape[1], units * positions, features * positions)
     run.put(0, dZ)
-    run.over_blocks(
-        dense.make_dense_backward_input, (), run.address(W), run[0], run[1], run.block_bytes, units, features
-    )
+    run.over_blocks(dense.make_dense_backward_input, (), run.address(W), run[0], run[1], run.block_bytes, units,
+                    features, positions)  # fmt: skip
     return run.get(1)
 
 
@@ -65,43 +63,31 @@ def make_sums(dtype: Any) -> Any:
     return dense.make_dense_backward_weights(dtype, _store_sums)
 
 
-def dense_backward_weights(dZ: Array, A: Array) -> tuple[Array, Array]:
+def dense_backward_weights(dZ: Array, A: Array, positions: int = 1) -> tuple[Array, Array]:
     """Return the sums over samples ``dZ A^T`` and ``dZ 1``; see ``protocol.Backend``."""
-    units, features, samples = len(dZ), len(A), dZ.shape[1]
+    units, features, samples = len(dZ) // positions, len(A) // positions, dZ.shape[1]
     dtype = float_dtype(dZ)
     columns = max(features, 1)  # the op sums biases with the first panel of features
     sums = np.zeros(units * columns + units, dtype)
     if samples:
-        run = OneOp(dtype, samples, units, columns)
+        run = OneOp(dtype, samples, units * positions, columns * positions + ROW_ALIGNMENT)
         run.put(0, dZ)
         if features:
-            run.put(1, A)
+            run.put(1, np.concatenate([A, np.zeros((ROW_ALIGNMENT, samples), dtype)]))
         width = VECTOR_BYTES // dtype.itemsize
-        row = -(-columns // width) * width
-        rows = np.zeros((run.blocks * BLOCK, row), dtype)
-        run.over_blocks(dense.make_keep_rows, (), run[1], run.block_bytes, row, rows.ctypes.data, row)
+        step = -(-columns // width) * width
+        rows = np.zeros((run.blocks * BLOCK + 1, step * positions), dtype)
+        run.over_blocks(dense.make_keep_rows, (), run[1], run.block_bytes, columns, rows.ctypes.data,
+                        step * positions, positions)  # fmt: skip
         table = rows.ctypes.data + np.arange(len(rows), dtype=np.int64) * rows.strides[0]
         items = -(-columns // (TILE_VECTORS * width)) * -(-units // 4)
         finish = [sums.ctypes.data, 0, 0, 0, 0, 0, 0]
-        run.over_items(
-            make_sums,
-            (),
-            items,
-            run[0],
-            run.block_bytes,
-            run.address(table, np.int64),
-            units,
-            columns,
-            0,
-            units * columns,
-            4,
-            *finish,
-            *finish,
-        )
+        run.over_items(make_sums, (), items, run[0], run.block_bytes, run.address(table, np.int64), units, columns, 0,
+                       units * columns, 4, positions, step * dtype.itemsize, *finish, *finish)  # fmt: skip
     return sums[: units * columns].reshape(units, columns)[:, :features].copy(), sums[units * columns :].copy()
 
 
-def activation_forward(activation: Activation, Z: Array) -> Array:
+def activation_forward(activation: Activation, Z: Array, positions: int = 1) -> Array:
     """Return ``A = f(Z)``; see ``protocol.Backend``."""
     run = OneOp(float_dtype(Z), Z.shape[1], len(Z), len(Z))
     run.put(0, Z)
@@ -112,12 +98,12 @@ def activation_forward(activation: Activation, Z: Array) -> Array:
         run[1],
         run.block_bytes,
         len(Z),
-        bits_of(activation.alpha or 0.0),
+        activations.last_constant(activation, positions),
     )
     return run.get(1)
 
 
-def activation_backward(activation: Activation, Z: Array, A: Array, dA: Array) -> Array:
+def activation_backward(activation: Activation, Z: Array, A: Array, dA: Array, positions: int = 1) -> Array:
     """Return ``dZ``; see ``protocol.Backend``."""
     run = OneOp(float_dtype(Z), Z.shape[1], *[len(Z)] * 4)
     for tensor, x in enumerate((Z, A, dA)):
@@ -131,7 +117,7 @@ def activation_backward(activation: Activation, Z: Array, A: Array, dA: Array) -
         run[3],
         run.block_bytes,
         len(Z),
-        bits_of(activation.alpha or 0.0),
+        activations.last_constant(activation, positions),
     )
     return run.get(3)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fastnn.backends.numba_backend._layout import BLOCK, OPERANDS, SAMPLES
+from fastnn.backends.numba_backend._layout import BLOCK, OPERANDS
 from fastnn.backends.numba_backend._memory import float_from_int_bits, view, wide_vectors
 from fastnn.backends.numba_backend._recording import Recipe, bits_of, rows_of
 from fastnn.backends.numba_backend.activation import exponentials, top_and_sum
@@ -32,7 +32,7 @@ def make_loss_value(dtype: Any, value: Callable[..., Any], mean: bool, has_delta
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 7)
         delta = dtype(float_from_int_bits(r[6]))
-        n, lanes = block_lanes(c[SAMPLES], item, size)
+        n, lanes = block_lanes(c, item, size)
         shift = store * r[4]
         weight, total = view(zero, r[2] + shift, lanes), view(zero, r[3] + shift, lanes)
         for j in range(lanes):
@@ -67,7 +67,7 @@ def make_loss_gradient(
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 8)
         delta = dtype(float_from_int_bits(r[6]))
-        n, lanes = block_lanes(c[SAMPLES], item, size)
+        n, lanes = block_lanes(c, item, size)
         shift = store * r[4]
         weight = view(zero, r[2] + shift, lanes)
         outputs = dtype(r[5])
@@ -114,7 +114,7 @@ def make_softmax_crossentropy_value(dtype: Any) -> Callable[..., None]:
         wide_vectors()
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 6)
-        n, lanes = block_lanes(c[SAMPLES], item, size)
+        n, lanes = block_lanes(c, item, size)
         shift = store * r[4]
         top_and_sum(zero, size, r[0] + shift, r[5], lanes, scratch, scratch + BLOCK * size)
         high, log_sum = view(zero, scratch, lanes), view(zero, scratch + BLOCK * size, lanes)
@@ -142,7 +142,7 @@ def make_softmax_crossentropy_gradient(dtype: Any) -> Callable[..., None]:
         wide_vectors()
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 6)
-        n, lanes = block_lanes(c[SAMPLES], item, size)
+        n, lanes = block_lanes(c, item, size)
         shift = store * r[4]
         exponentials(zero, size, r[0] + shift, r[5], lanes, r[3] + shift, scratch)
         total = view(zero, scratch, lanes)
@@ -171,18 +171,18 @@ def _static(o: Op) -> tuple[Any, ...]:
 
 
 LOWER = {
-    "loss_value": lambda o: Recipe(make_loss_value, _static(o), ("P", "Y", "weight", "terms"), _constants(o)),
-    "loss_gradient": lambda o: Recipe(
+    "loss_value": lambda o, low: Recipe(make_loss_value, _static(o), ("P", "Y", "weight", "terms"), _constants(o)),
+    "loss_gradient": lambda o, low: Recipe(
         make_loss_gradient,
         (*_static(o), o.static["fused"]),
         ("P", "Y", "weight", "dP"),
         _constants(o),
         ("A",),
     ),
-    "softmax_crossentropy_value": lambda o: Recipe(
+    "softmax_crossentropy_value": lambda o, low: Recipe(
         make_softmax_crossentropy_value, (), ("Z", "Y", "weight", "terms"), (rows_of(o, "Z"),)
     ),
-    "softmax_crossentropy_gradient": lambda o: Recipe(
+    "softmax_crossentropy_gradient": lambda o, low: Recipe(
         make_softmax_crossentropy_gradient, (), ("Z", "Y", "weight", "dZ"), (rows_of(o, "Z"),)
     ),
 }

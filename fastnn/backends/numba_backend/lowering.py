@@ -1,10 +1,13 @@
 """Lowers a plan: each program becomes a table of regions and a table of records that hold addresses.
 
-Workspaces are allocated here, once for the largest step seen, never in kernels.
+Workspaces are allocated here, once for the largest step seen, never in kernels. Tensors whose lives do not overlap
+share memory; and where a block's whole way through the network is one region, and the minibatch's tensors would not
+stay in cache, they lie in the worker's storage and only what later regions read is kept.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +16,7 @@ import numpy as np
 from fastnn.backends.numba_backend import (
     _layout,
     activation,
+    branch,
     data,
     dense,
     loss,
@@ -21,9 +25,9 @@ from fastnn.backends.numba_backend import (
     update,
     workspace,
 )
-from fastnn.backends.numba_backend._jit import TILE_VECTORS, VECTOR_BYTES, op
+from fastnn.backends.numba_backend._jit import VECTOR_BYTES, op
 from fastnn.backends.numba_backend._layout import BLOCK, BLOCKS, REUSE, ROW_ALIGNMENT, TILES
-from fastnn.backends.numba_backend._recording import bits_of, shape_of
+from fastnn.backends.numba_backend._recording import Gradient, Recipe, bits_of, shape_of
 from fastnn.plan.plan import Op, Parameter, Tensor
 
 Array = np.ndarray[Any, Any]
@@ -31,8 +35,17 @@ Array = np.ndarray[Any, Any]
 LAUNCH_PAYS = 1.5e6
 """Floating-point operations from which a region is worth a parallel launch (some 15 us of one core)."""
 
-LOWER = {**activation.LOWER, **dense.LOWER, **loss.LOWER, **penalty.LOWER}
-"""How each kind of per-sample op is recorded."""
+WORK_PER_ELEMENT = 20.0
+"""Floating-point operations that an element of a tensor is taken to cost beside the products."""
+
+CACHE_BYTES = 1 << 23
+"""Tensors of a minibatch that take up more lie in the workers' storage."""
+
+LOWER = {**activation.LOWER, **branch.LOWER, **dense.LOWER, **loss.LOWER, **penalty.LOWER}
+"""How each kind of forward and backward op is recorded."""
+
+LOWER_GRADIENTS = {**dense.LOWER_GRADIENTS}
+"""How each kind of op that sums gradients of weights is recorded."""
 
 
 def up(n: int, multiple: int) -> int:
@@ -47,23 +60,25 @@ class Program:
     regions: Array
     records: Array
     blocks: int
+    workers: int
     keep: list[Array]
 
 
-def make_gradients(dtype: Any, penalty: bool, clip: bool) -> Any:
-    """Return the weight gradients' op that stores them."""
-    return dense.make_dense_backward_weights(dtype, update.make_store(dtype, penalty, clip))
+def make_gradients(dtype: Any, make: Any, static: tuple[Any, ...], penalty: bool, clip: bool) -> Any:
+    """Return the op of weight gradients that stores them."""
+    return make(dtype, update.make_store(dtype, penalty, clip), *static)
 
 
-def make_updates(dtype: Any, rule: Any, slots: int, scalars: int, penalty: bool, clip: bool) -> Any:
-    """Return the weight gradients' op that updates the weights by them."""
-    return dense.make_dense_backward_weights(dtype, update.make_update(rule, slots, scalars, penalty, clip))
+def make_updates(dtype: Any, make: Any, static: tuple[Any, ...], rule: Any, slots: int, scalars: int, penalty: bool,
+                 clip: bool) -> Any:  # fmt: skip
+    """Return the op of weight gradients that updates the weights by them."""
+    return make(dtype, update.make_update(rule, slots, scalars, penalty, clip), *static)
 
 
 class Lowering:
-    """Writes the records of one program for steps of at most ``blocks`` blocks."""
+    """Writes the records of one program for steps of at most ``blocks`` blocks, run by at most ``workers`` threads."""
 
-    def __init__(self, executor: Any, program: str, x_type: Any, y_type: Any, blocks: int) -> None:
+    def __init__(self, executor: Any, program: str, x_type: Any, y_type: Any, blocks: int, workers: int) -> None:
         self.plan = executor.plan
         self.state = executor.state
         self.optimizer = executor._optimizer
@@ -71,129 +86,233 @@ class Lowering:
         self.dtype = executor.dtype.type
         self.size = executor.dtype.itemsize
         self.x_type, self.y_type = x_type, y_type
-        self.blocks = blocks
+        self.blocks, self.workers = blocks, workers
         self.keep: list[Array] = []
         self.records: list[list[int]] = []
         self.regions: list[list[int]] = []
-        self._offsets: dict[int, int] = {}
-        rows = 0
-        for tensor in self.plan.tensors:
-            self._offsets[tensor.index] = rows * BLOCK * self.size
-            rows += up(tensor.rows, ROW_ALIGNMENT)
-        self.block_bytes = rows * BLOCK * self.size
-        self.arena = self._buffer(blocks * rows * BLOCK)
-        self.parameters = self.state.parameters.ctypes.data
-        self.tables: dict[int, int] = {}
+        self._begun, self._kind, self._work = 0, BLOCKS, 0.0
+        self._kept: dict[int, tuple[int, int]] = {}
+        self._rows_kept: dict[tuple[int, int], tuple[int, int]] = {}
+        self._shared: dict[Any, int] = {}
+        self._gradients = 0
 
-    def _buffer(self, elements: int, dtype: Any = None) -> int:
+    # --- memory -----------------------------------------------------------------------------------
+
+    def buffer(self, elements: int, dtype: Any = None) -> int:
         """Allocate workspace and return its address."""
         buffer = workspace.aligned_zeros(max(elements, 1), self.dtype if dtype is None else dtype)
         self.keep.append(buffer)
         return int(buffer.ctypes.data)
 
-    def _at(self, what: Tensor | Parameter | None) -> int:
-        """Return the address of a parameter, or of a tensor's first block."""
+    def shared(self, key: Any, elements: int, dtype: Any = None) -> int:
+        """Return the address of workspace that several ops share, by a name they agree on."""
+        if key not in self._shared:
+            self._shared[key] = self.buffer(elements, dtype)
+        return self._shared[key]
+
+    def table(self, values: Any) -> int:
+        """Return the address of an int64 array, which is kept as long as the program."""
+        array = np.ascontiguousarray(values, np.int64)
+        self.keep.append(array)
+        return int(array.ctypes.data)
+
+    def at(self, what: Tensor | Parameter | None) -> int:
+        """Return the address of a parameter, or of a tensor's first block; of zeros for a bias that is None."""
         if isinstance(what, Parameter):
-            return int(self.parameters + what.offset * self.size)
+            vector = self.state.parameters if what.trained else self.state.statistics
+            return int(vector.ctypes.data) + what.offset * self.size
         assert what is not None
         return self.arena + self._offsets[what.index]
 
-    def _record(self, address: int, items: int, *operands: int, cost: int = 1) -> None:
+    def allocate(self, ops: Sequence[Op] | None, transient: bool) -> None:
+        """Give every tensor its rows of a block; with ``ops``, rows whose last reader is past are used again.
+
+        Parameters
+        ----------
+        ops : sequence of Op or None
+            All ops of the program in order.
+        transient : bool
+            Whether blocks are the workers' (see the module's docstring).
+        """
+        starts, rows = _rows_of_tensors(self.plan.tensors, self._lives(ops))
+        # a transposed tile may read past a position's last row
+        self.block_bytes = (rows + ROW_ALIGNMENT) * BLOCK * self.size
+        too_many = self.blocks > self.workers and self.block_bytes * self.blocks > CACHE_BYTES
+        self._transient = transient and (too_many or self.name == "predict")
+        stores = self.workers if self._transient else self.blocks
+        self.arena = self.buffer(stores * (rows + ROW_ALIGNMENT) * BLOCK)
+        self._offsets = {index: start * BLOCK * self.size for index, start in starts.items()}
+
+    def _lives(self, ops: Sequence[Op] | None) -> dict[int, tuple[int, int]]:
+        """Return, for each tensor in use, the numbers of the first and the last op that touch it."""
+        if ops is None:
+            return {t.index: (0, 1) for t in self.plan.tensors}
+        ends = [self.plan.inputs, self.plan.outputs]
+        lives = {t.index: (-1, len(self.plan.forward)) for t in ends}
+        for t in (self.plan.targets, self.plan.weights, self.plan.terms):
+            if t is not None and self.name != "predict":
+                lives[t.index] = (len(self.plan.forward) - 1, len(ops))
+        for number, o in enumerate(ops):
+            for what in o.operands.values():
+                if isinstance(what, Tensor):
+                    first, last = lives.get(what.index, (number, number))
+                    lives[what.index] = (min(first, number), max(last, number))
+        return lives
+
+    # --- regions ----------------------------------------------------------------------------------
+
+    def record(self, address: int, items: int, *operands: int, cost: int = 1) -> None:
+        """Append a record."""
         self.records.append(_layout.record_row(address, items, *operands, cost=cost))
 
-    def _region(self, kind: int, first_op: int, flops: float) -> None:
-        """Close a region that began with record ``first_op``; ``flops`` is its work per sample."""
-        parallel_from = int(LAUNCH_PAYS / max(flops, 1.0)) + 1
-        if kind != TILES:
-            parallel_from = max(parallel_from, BLOCK + 1)  # a single block has nothing to share
-        self.regions.append([kind, first_op, len(self.records) - first_op, parallel_from])
+    def region(self, kind: int, work: float) -> None:
+        """Close the region of the records appended since the last; ``work`` is its flops per sample."""
+        count = len(self.records) - self._begun
+        if count:
+            parallel_from = int(LAUNCH_PAYS / max(work, 1.0)) + 1
+            if kind != TILES:
+                parallel_from = max(parallel_from, _layout.LEAST_PER_BLOCK + 1)  # a single block has nothing to share
+            if kind == BLOCKS and self._transient:
+                kind = REUSE
+            self.regions.append([kind, self._begun, count, parallel_from])
+        self._begun, self._work = len(self.records), 0.0
+
+    def _enter(self, kind: int) -> None:
+        """Close the open region if it is of another kind."""
+        if self._kind != kind:
+            self.region(self._kind, self._work)
+            self._kind = kind
+
+    def lower(self, o: Op) -> None:
+        """Append the record of a forward or backward op."""
+        recipe: Recipe = LOWER[o.kind](o, self)
+        self._enter(BLOCKS if recipe.items is None else TILES)
+        at = [0 if o.operands[n] is None else self.at(o.operands[n]) for n in recipe.addresses]
+        if "b" in recipe.addresses and o.operands["b"] is None:
+            at[recipe.addresses.index("b")] = self.buffer(shape_of(o, "W")[0])  # a bias of zeros
+        after = [self.at(o.operands[n]) for n in recipe.after]
+        address = op(recipe.make, self.dtype, *recipe.static)
+        self.record(address, recipe.items or 0, *at, self.block_bytes, *recipe.constants, *after, cost=recipe.cost)
+        written = sum(what.rows for n in o.writes if isinstance(what := o.operands[n], Tensor))
+        self._work += recipe.work + WORK_PER_ELEMENT * written
+
+    # --- programs ---------------------------------------------------------------------------------
 
     def program(self, predictions: bool) -> Program:
         """Return the lowered program; with ``predictions`` its outputs are written to ``out``."""
         plan, name = self.plan, self.name
         learns = name in ("gradients", "train")
-        products = sum(2.0 * p.size for p in plan.parameters) + 20.0 * sum(t.rows for t in plan.tensors)
+        ops = plan.forward
+        if name != "predict":
+            ops += plan.value
+        if learns:
+            ops += plan.backward + plan.gradients
+        apart = needs_all_samples(self, ops)
+        self.allocate(ops, transient=not apart)
         if name != "predict":
             self._penalties()
-        first = len(self.records)
+        self._kind = BLOCKS
         self._pack_samples(learns)
         for o in plan.forward:
-            self._lower(o)
+            self.lower(o)
+        self._enter(BLOCKS)
         if predictions:
-            self._record(
-                op(data.make_unpack, self.dtype),
-                0,
-                self._at(plan.outputs),
-                self.block_bytes,
-                plan.outputs.rows,
-            )
-        if name != "predict":
-            assert plan.targets is not None and plan.weights is not None and plan.loss is not None
-            self._record(op(data.make_pack_targets, self.dtype, self.y_type, plan.loss.labels), 0,
-                         self._at(plan.targets), self.block_bytes, plan.targets.rows,
-                         self._at(plan.weights))  # fmt: skip
-            for o in plan.value:
-                self._lower(o)
+            self.record(op(data.make_unpack, self.dtype), 0, self.at(plan.outputs), self.block_bytes,
+                        plan.outputs.rows)  # fmt: skip
+        if name == "predict":
+            self.region(BLOCKS, self._work)
+            return self._program()
+        assert plan.targets is not None and plan.weights is not None and plan.loss is not None
+        assert plan.terms is not None
+        self.record(op(data.make_pack_targets, self.dtype, self.y_type, plan.loss.labels), 0, self.at(plan.targets),
+                    self.block_bytes, plan.targets.rows, self.at(plan.weights))  # fmt: skip
+        for o in plan.value:
+            self.lower(o)
+        gradients = []
         if learns:
             for o in plan.backward:
-                self._lower(o)
-            self._keep_rows()
-        self._region(REUSE if name == "predict" else BLOCKS, first, products * (2 if learns else 1))
-        if name != "predict":
-            first = len(self.records)
-            assert plan.terms is not None
-            if learns:
-                self._weights()
-            self._record(op(reduction.make_sum_losses, self.dtype), 1, self._at(plan.terms), self.block_bytes, cost=64)
-            self._region(TILES, first, products if learns else 1.0)
-            if name == "train":
-                self._update_after_norm()
-        return Program(np.array(self.regions, np.int64), np.array(self.records, np.int64), self.blocks, self.keep)
+                self.lower(o)
+            self._enter(BLOCKS)
+            gradients = [g for o in plan.gradients for g in LOWER_GRADIENTS[o.kind](o, self)]
+        terms, between = self.lasting(plan.terms)
+        work = self._work
+        self.region(BLOCKS, work)
+        self._kind = TILES
+        for g in gradients:
+            self._gradient(g)
+        self.record(op(reduction.make_sum_losses, self.dtype), 1, terms, between, cost=64)
+        self.region(TILES, work / 2 if learns else 1.0)
+        if name == "train":
+            self._update_after_norm()
+        return self._program()
+
+    def _program(self) -> Program:
+        return Program(
+            np.array(self.regions, np.int64), np.array(self.records, np.int64), self.blocks, self.workers, self.keep
+        )
 
     def _pack_samples(self, learns: bool) -> None:
         x = self.plan.inputs
         table = copy = row = 0
-        if learns and any(o.operands["A"] is x for o in self.plan.gradients):
+        reads = [o for o in self.plan.gradients if o.kind == "dense_backward_weights"
+                 and o.operands["A"].index == x.index and o.static["positions"] == 1] if learns else []  # fmt: skip
+        if reads:
+            # the user's own rows serve the first layer's weight gradient, where they can be read in place
             row = up(x.rows, VECTOR_BYTES // self.size)
-            table, copy = self._buffer(self.blocks * BLOCK, np.int64), self._buffer(self.blocks * BLOCK * row)
-            self.tables[x.index] = table
-        self._record(op(data.make_pack_samples, self.dtype, self.x_type), 0, self._at(x), self.block_bytes, x.rows,
-                     table, copy, row)  # fmt: skip
+            table, copy = self.buffer(self.blocks * BLOCK, np.int64), self.buffer(self.blocks * BLOCK * row)
+            self._rows_kept[x.index, x.rows] = table, 0
+        self.record(op(data.make_pack_samples, self.dtype, self.x_type), 0, self.at(x), self.block_bytes, x.rows,
+                    table, copy, row)  # fmt: skip
 
-    def _keep_rows(self) -> None:
-        """Copy the activations that weight gradients read, sample by sample."""
-        width = VECTOR_BYTES // self.size
-        for o in self.plan.gradients:
-            a = o.operands["A"]
-            assert isinstance(a, Tensor)
-            if a.index in self.tables:
-                continue
-            row = up(a.rows, width)
+    # --- what gradients of weights need -----------------------------------------------------------
+
+    def sample_rows(self, a: Tensor, features: int) -> tuple[int, int]:
+        """Keep a tensor sample by sample; return the table of its rows' addresses and the bytes between positions.
+
+        Parameters
+        ----------
+        a : Tensor
+            Of ``positions * features`` rows; a position takes up whole vectors.
+        features : int
+        """
+        if (a.index, features) not in self._rows_kept:
+            width = VECTOR_BYTES // self.size
+            positions = a.rows // features
+            row = up(features, width) * positions
             samples = self.blocks * BLOCK
-            at = self._buffer(samples * row)
-            table = at + np.arange(samples, dtype=np.int64) * row * self.size
-            self.keep.append(table)
-            self.tables[a.index] = int(table.ctypes.data)
-            self._record(op(dense.make_keep_rows, self.dtype), 0, self._at(a), self.block_bytes, row, at, row)
+            at = self.buffer(samples * row + width)
+            table = self.table(at + np.arange(samples, dtype=np.int64) * row * self.size)
+            self._rows_kept[a.index, features] = table, up(features, width) * self.size
+            self.record(op(dense.make_keep_rows, self.dtype), 0, self.at(a), self.block_bytes, features, at, row,
+                        positions)  # fmt: skip
+        return self._rows_kept[a.index, features]
 
-    def _finish(self) -> Any:
-        """Return the maker of the weight gradients' op, and its arguments: stored, or used at once."""
+    def lasting(self, x: Tensor) -> tuple[int, int]:
+        """Return the address of a tensor's first block, and the bytes between blocks, for regions to come."""
+        if not self._transient:
+            return self.at(x), self.block_bytes
+        if x.index not in self._kept:
+            between = x.rows * BLOCK * self.size
+            at = self.buffer(self.blocks * x.rows * BLOCK)
+            self._kept[x.index] = at, between
+            self.record(op(dense.make_keep_block, self.dtype), 0, self.at(x), self.block_bytes, x.rows, at, between)
+        return self._kept[x.index]
+
+    def partials(self, parameter: Parameter) -> int:
+        """Return the address of workspace for one value per element of a parameter and block, block by block."""
+        return self.shared(("partials", parameter.name), self.blocks * parameter.size)
+
+    def _finish(self) -> tuple[Any, tuple[Any, ...]]:
+        """Return the maker that completes a gradient's op, and its arguments: stored, or used at once."""
         penalty_ = any(p.l1 or p.l2 for p in self.plan.parameters)
         if self.name == "gradients":
-            return make_gradients, (self.dtype, penalty_, False)
+            return make_gradients, (penalty_, False)
         assert self.optimizer is not None
         clip = self.optimizer.clipvalue is not None
         if self._needs_norm():
-            return make_gradients, (self.dtype, penalty_, clip)
+            return make_gradients, (penalty_, clip)
         rule = self.optimizer.rule
-        return make_updates, (
-            self.dtype,
-            rule.update,
-            len(rule.slots),
-            len(rule.scalar_names),
-            penalty_,
-            clip,
-        )
+        return make_updates, (rule.update, len(rule.slots), len(rule.scalar_names), penalty_, clip)
 
     def _needs_norm(self) -> bool:
         assert self.optimizer is not None
@@ -203,31 +322,24 @@ class Lowering:
         if self.name == "gradients":
             assert self.state.gradients is not None
             return int(self.state.gradients.ctypes.data)
-        if not hasattr(self, "_gradients"):
-            self._gradients = self._buffer(self.plan.size)
+        if not self._gradients:
+            self._gradients = self.buffer(self.plan.size)
         return self._gradients
 
     def _slots(self) -> int:
         return int(self.state.slots.ctypes.data) if self.name == "train" and self.state.slots is not None else 0
 
-    def _weights(self) -> None:
+    def _gradient(self, g: Gradient) -> None:
+        """Append the record of an op that sums a gradient and hands it on."""
         make, arguments = self._finish()
         clip = 0.0 if self.optimizer is None else self.optimizer.clipvalue or 0.0
-        for o in self.plan.gradients:
-            dz, a, w, b = (o.operands[name] for name in ("dZ", "A", "W", "b"))
-            assert isinstance(dz, Tensor) and isinstance(a, Tensor) and isinstance(w, Parameter)
-            units, features = w.shape
-            panel = TILE_VECTORS * VECTOR_BYTES // self.size
-            panels = -(-features // panel)
-            group = dense.units_per_item(units, panels)
-            items = panels * -(-units // group)
-            finishes: list[int] = []
-            for p in (w, b if isinstance(b, Parameter) else w):
-                finishes += [self._gradient_vector() if make is make_gradients else 0, self.parameters, self._slots(),
-                             self.plan.size, bits_of(p.l1 + 0.0), bits_of(p.l2 + 0.0), bits_of(clip)]  # fmt: skip
-            self._record(op(make, *arguments), items, self._at(dz), self.block_bytes, self.tables[a.index], units,
-                         features, w.offset, b.offset if isinstance(b, Parameter) else -1, group, *finishes,
-                         cost=min(units, group) * min(features, panel))  # fmt: skip
+        finishes: list[int] = []
+        for p in g.parameters:
+            finishes += [self._gradient_vector() if make is make_gradients else 0, self.state.parameters.ctypes.data,
+                         self._slots(), self.plan.size, bits_of(p.l1 + 0.0), bits_of(p.l2 + 0.0),
+                         bits_of(clip)]  # fmt: skip
+        address = op(make, self.dtype, g.make, g.static, *arguments)
+        self.record(address, g.items, *g.operands, *finishes, cost=g.cost)
 
     def _update_after_norm(self) -> None:
         assert self.optimizer is not None
@@ -235,37 +347,57 @@ class Lowering:
             return
         whole = self.optimizer.global_clipnorm is not None
         parts = [(0, self.plan.size)] if whole else [(p.offset, p.size) for p in self.plan.parameters]
-        table = np.array(parts, np.int64)
-        self.keep.append(table)
-        first = len(self.records)
         norm = self.optimizer.global_clipnorm if whole else self.optimizer.clipnorm
         assert norm is not None
-        self._record(op(update.make_clip_by_norm, self.dtype), len(parts), table.ctypes.data, self._gradient_vector(),
-                     bits_of(norm))  # fmt: skip
-        self._region(TILES, first, 0.0)
-        first = len(self.records)
+        self.record(op(update.make_clip_by_norm, self.dtype), len(parts), self.table(parts), self._gradient_vector(),
+                    bits_of(norm))  # fmt: skip
+        self.region(TILES, 0.0)
         rule = self.optimizer.rule
         address = op(update.make_vector_update, self.dtype, rule.update, len(rule.slots), len(rule.scalar_names))
         items = -(-self.plan.size // update.CHUNK)
-        self._record(address, items, self.plan.size, self._gradient_vector(), self.parameters,
-                     self._slots(), self.plan.size)  # fmt: skip
-        self._region(TILES, first, 0.0)
+        self.record(address, items, self.plan.size, self._gradient_vector(), self.state.parameters.ctypes.data,
+                    self._slots(), self.plan.size)  # fmt: skip
+        self.region(TILES, 0.0)
 
     def _penalties(self) -> None:
-        table = [
+        rows = [
             (p.offset, p.size, bits_of(p.l1 + 0.0), bits_of(p.l2 + 0.0)) for p in self.plan.parameters if p.l1 or p.l2
         ]
-        if table:
-            rows = np.array(table, np.int64)
-            self.keep.append(rows)
-            self._record(op(update.make_penalty_sum, self.dtype), 1, len(table), rows.ctypes.data, self.parameters)
-            self._region(TILES, len(self.records) - 1, 0.0)
+        if rows:
+            self.record(op(update.make_penalty_sum, self.dtype), 1, len(rows), self.table(rows),
+                        self.state.parameters.ctypes.data)  # fmt: skip
+            self.region(TILES, 0.0)
 
-    def _lower(self, o: Op) -> None:
-        """Append the record of a per-sample op."""
-        recipe = LOWER[o.kind](o)
-        at = [0 if o.operands[n] is None else self._at(o.operands[n]) for n in recipe.addresses]
-        if "b" in recipe.addresses and o.operands["b"] is None:
-            at[recipe.addresses.index("b")] = self._buffer(shape_of(o, "W")[0])  # a bias of zeros
-        after = [self._at(o.operands[n]) for n in recipe.after]
-        self._record(op(recipe.make, self.dtype, *recipe.static), 0, *at, self.block_bytes, *recipe.constants, *after)
+
+def needs_all_samples(lowering: Any, ops: Sequence[Op]) -> bool:
+    """Whether an op needs every sample before the next starts, so that blocks do not go through in one region."""
+    return any(LOWER[o.kind](o, _Sizes(lowering)).items is not None for o in ops if o.kind in LOWER)
+
+
+class _Sizes:
+    """What recipes may ask before tensors have addresses."""
+
+    def __init__(self, lowering: Lowering) -> None:
+        self.size, self.dtype, self.name = lowering.size, lowering.dtype, lowering.name
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *arguments: 0
+
+
+def _rows_of_tensors(tensors: Sequence[Tensor], lives: dict[int, tuple[int, int]]) -> tuple[dict[int, int], int]:
+    """Return each living tensor's first row and the number of rows: first fit, by the order in which lives begin."""
+    starts: dict[int, int] = {}
+    rows = 0
+    placed: list[tuple[int, int, int]] = []  # (first row, rows, last op) of tensors alive
+    for tensor in sorted((t for t in tensors if t.index in lives), key=lambda t: lives[t.index][0]):
+        first, last = lives[tensor.index]
+        placed = sorted(p for p in placed if p[2] >= first)
+        need, start = up(tensor.rows, ROW_ALIGNMENT), 0
+        for at, taken, _ in placed:
+            if start + need <= at:
+                break
+            start = max(start, at + taken)
+        placed.append((start, need, last))
+        starts[tensor.index] = start
+        rows = max(rows, start + need)
+    return starts, rows

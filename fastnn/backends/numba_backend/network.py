@@ -33,7 +33,7 @@ from fastnn.backends.numba_backend._layout import (
 )
 from fastnn.backends.numba_backend._memory import view
 from fastnn.backends.numba_backend.executor import NumbaExecutor
-from fastnn.backends.numba_backend.lowering import Lowering
+from fastnn.backends.numba_backend.lowering import LOWER_GRADIENTS, Lowering
 from fastnn.backends.numba_backend.walker import run_share
 from fastnn.backends.numba_backend.workspace import aligned_zeros
 from fastnn.plan.dense_network import DenseNetwork
@@ -72,8 +72,8 @@ def _run_once(header_at, out):
     context = view(0, header[_CONTEXT], CONTEXT_SIZE)
     context[OUT] = out.ctypes.data
     for region in range(header[_REGION_COUNT]):
-        run_share(regions[region], records, header[_RECORDS], header[_CONTEXT], context[SAMPLES], 0, 1, 0,
-                   header[_SCRATCH])  # fmt: skip
+        run_share(regions[region], records, header[_RECORDS], header[_CONTEXT], context[SAMPLES], BLOCK, 0, 1,
+                  0, header[_SCRATCH])  # fmt: skip
     return _finite(out, header[_CHECKED])
 
 
@@ -115,10 +115,11 @@ class _Columns(Lowering):
         executor = NumbaExecutor(plan, dtype, State(self.inputs, self.results))
         workers = int(numba.config.NUMBA_NUM_THREADS)
         blocks = -(-samples // BLOCK)
-        super().__init__(executor, "gradients", dtype.type, None, blocks if backward else min(blocks, workers))
+        super().__init__(executor, "gradients", dtype.type, None, blocks if backward else min(blocks, workers), workers)
+        self.allocate(None, transient=False)
         at = self.inputs.ctypes.data + plan.size * self.size
         for tensor in read:
-            self._record(op(make_pack_columns, self.dtype), 0, self._at(tensor), self.block_bytes, tensor.rows, at)
+            self.record(op(make_pack_columns, self.dtype), 0, self.at(tensor), self.block_bytes, tensor.rows, at)
             at += tensor.rows * samples * self.size
         products = 2.0 * plan.size + 20.0 * sum(t.rows for t in plan.tensors)
         if backward:
@@ -126,19 +127,19 @@ class _Columns(Lowering):
         else:
             before = 0
             for o in plan.forward:
-                self._lower(o)
+                self.lower(o)
             for pair in zip(z, a, strict=True):
                 for tensor in pair:
-                    self._record(
+                    self.record(
                         op(make_unpack_columns, self.dtype),
                         0,
-                        self._at(tensor),
+                        self.at(tensor),
                         self.block_bytes,
                         tensor.rows,
                         before,
                     )
                     before += tensor.rows
-            self._region(REUSE, 0, products)
+            self.region(REUSE, products)
         units = [m for m in network.widths[1:] for _ in "ZA"]
         ends = [sum(units[: n + 1]) for n in range(len(units))]
         self.rows = ends[-1]
@@ -150,12 +151,12 @@ class _Columns(Lowering):
 
     def _backward(self, products: float) -> None:
         for o in self.plan.backward:
-            self._lower(o)
-        self._keep_rows()
-        self._region(BLOCKS, 0, products)
-        first = len(self.records)
-        self._weights()
-        self._region(TILES, first, products)
+            self.lower(o)
+        gradients = [g for o in self.plan.gradients for g in LOWER_GRADIENTS[o.kind](o, self)]
+        self.region(BLOCKS, products)
+        for g in gradients:
+            self._gradient(g)
+        self.region(TILES, products)
 
     def _freeze(self, samples: int, workers: int, checked: int) -> None:
         """Turn the lists into what the walker reads."""
@@ -163,6 +164,7 @@ class _Columns(Lowering):
         self.table, self.program_records = np.array(self.regions, np.int64), np.array(self.records, np.int64)
         self.context = np.zeros(_layout.CONTEXT_SIZE, np.int64)
         self.context[_layout.SAMPLES] = samples
+        self.context[_layout.PER_BLOCK] = BLOCK
         self.scratch = aligned_zeros(_layout.SCRATCH_BYTES * workers, np.uint8)
         self.losses = np.zeros(2)
         self.may_share = bool((self.table[:, PARALLEL_FROM] <= samples).any())

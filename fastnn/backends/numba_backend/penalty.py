@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fastnn.backends.numba_backend._layout import BLOCK, OPERANDS, SAMPLES
+from fastnn.backends.numba_backend._layout import BLOCK, OPERANDS
 from fastnn.backends.numba_backend._memory import float_from_int_bits, view
 from fastnn.backends.numba_backend._recording import Recipe, bits_of, rows_of
 from fastnn.backends.numba_backend.dense import block_lanes
@@ -28,7 +28,7 @@ def make_activity_penalty_value(dtype: Any) -> Callable[..., None]:
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 7)
         l1, l2 = dtype(float_from_int_bits(r[5])), dtype(float_from_int_bits(r[6]))
-        n, lanes = block_lanes(c[SAMPLES], item, size)
+        n, lanes = block_lanes(c, item, size)
         shift = store * r[3]
         weight, terms = view(zero, r[1] + shift, lanes), view(zero, r[2] + shift, lanes)
         total = view(zero, scratch, lanes)
@@ -52,7 +52,7 @@ def make_activity_penalty_gradient(dtype: Any) -> Callable[..., None]:
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 7)
         l1, l2 = dtype(float_from_int_bits(r[5])), dtype(float_from_int_bits(r[6]))
-        n, lanes = block_lanes(c[SAMPLES], item, size)
+        n, lanes = block_lanes(c, item, size)
         shift = store * r[3]
         weight = view(zero, r[1] + shift, lanes)
         for i in range(r[4]):
@@ -69,10 +69,10 @@ def _constants(o: Op) -> tuple[int, int, int]:
 
 
 LOWER = {
-    "activity_penalty_value": lambda o: Recipe(
+    "activity_penalty_value": lambda o, low: Recipe(
         make_activity_penalty_value, (), ("A", "weight", "terms"), _constants(o)
     ),
-    "activity_penalty_gradient": lambda o: Recipe(
+    "activity_penalty_gradient": lambda o, low: Recipe(
         make_activity_penalty_gradient, (), ("A", "weight", "dA"), _constants(o)
     ),
 }

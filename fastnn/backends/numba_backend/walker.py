@@ -22,7 +22,6 @@ from fastnn.backends.numba_backend._atomic import (
 from fastnn.backends.numba_backend._jit import entry, inner
 from fastnn.backends.numba_backend._layout import (
     ADDRESS,
-    BLOCK,
     COST,
     FIRST,
     FIRST_OP,
@@ -31,10 +30,12 @@ from fastnn.backends.numba_backend._layout import (
     LOSS,
     OP_COUNT,
     PARALLEL_FROM,
+    PER_BLOCK,
     REUSE,
     SAMPLES,
     SCALARS,
     SCRATCH_BYTES,
+    STEP,
     TILES,
 )
 from fastnn.backends.numba_backend._memory import call, view
@@ -51,7 +52,7 @@ TEAM_BYTES, FINISHED = 128, 64
 
 
 @inner
-def run_share(region, records, records_at, context_at, samples, share, shares, worker, scratch):
+def run_share(region, records, records_at, context_at, samples, per, share, shares, worker, scratch):
     """Run one of ``shares`` equal parts of a region: consecutive blocks, or consecutive items of every op."""
     width = records.shape[1] * 8
     first_op, last_op = region[FIRST_OP], region[FIRST_OP] + region[OP_COUNT]
@@ -70,7 +71,7 @@ def run_share(region, records, records_at, context_at, samples, share, shares, w
                 call(records[o, ADDRESS], context_at, records_at + o * width, first, last, scratch)
             before += items * cost
     else:
-        blocks = (samples + BLOCK - 1) // BLOCK
+        blocks = (samples + per - 1) // per
         for block in range(blocks * share // shares, blocks * (share + 1) // shares):
             store = worker if region[KIND] == REUSE else block
             for o in range(first_op, last_op):
@@ -83,6 +84,7 @@ def start_step(context, step, first, batch, total, scalars, scalar_bytes, losses
     samples = min(batch, total - first)
     context[SAMPLES] = samples
     context[FIRST] = first
+    context[STEP] += 1
     context[SCALARS] = scalars + step * scalar_bytes
     context[LOSS] = losses + 16 * step  # the sum of losses and the penalty
     return samples
@@ -95,21 +97,21 @@ def run_steps(regions, records, records_at, context, context_at, steps, first, b
     for step in range(steps):
         samples = start_step(context, step, first, batch, total, scalars, scalar_bytes, losses)
         for region in range(regions.shape[0]):
-            run_share(regions[region], records, records_at, context_at, samples, 0, 1, 0, scratch)
+            run_share(regions[region], records, records_at, context_at, samples, context[PER_BLOCK], 0, 1, 0, scratch)
         first += samples
         if first >= total:
             first = 0
 
 
 @inner
-def shares_of(region, samples, workers):
+def shares_of(region, samples, per, workers):
     """Return into how many shares a region is divided: one where a launch would not pay."""
     if samples < region[PARALLEL_FROM]:
         return 1
     most = workers * SHARES_PER_WORKER
     if region[KIND] == TILES:
         return most
-    return min(most, (samples + BLOCK - 1) // BLOCK)
+    return min(most, (samples + per - 1) // per)
 
 
 @inner
@@ -129,10 +131,12 @@ def work(team, regions, records, records_at, context, context_at, steps, batch, 
         region = regions[phase % count]
         # a stale context is harmless: the exchange below fails unless the phase is still this one
         samples = context[SAMPLES]
-        shares = shares_of(region, samples, workers)
+        shares = shares_of(region, samples, context[PER_BLOCK], workers)
         if share < shares and atomic_replace(team, word, word + 1):
             spins = 0
-            run_share(region, records, records_at, context_at, samples, share, shares, worker, scratch)
+            run_share(
+                region, records, records_at, context_at, samples, context[PER_BLOCK], share, shares, worker, scratch
+            )
             if atomic_add(team + FINISHED, 1) + 1 == shares:
                 atomic_store(team + FINISHED, 0)
                 phase += 1

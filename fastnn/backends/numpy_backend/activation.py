@@ -1,6 +1,7 @@
 """Activations: the single-source formulas on whole arrays; softmax and log-softmax by loops over features.
 
-Shapes: Z, A, dA (M, N): M features, N samples.
+Shapes: Z, A, dA (M, N): M features, N samples. With P positions, softmax and log-softmax take M / P features at a time:
+each position (a time step, a place of an image) is normalized by itself.
 """
 
 from __future__ import annotations
@@ -16,30 +17,37 @@ Array = np.ndarray[Any, Any]
 
 
 @np.errstate(all="ignore")
-def activation_forward(activation: Activation, Z: Array) -> Array:
+def activation_forward(activation: Activation, Z: Array, positions: int = 1) -> Array:
     """Return ``A = f(Z)``.
 
     Parameters
     ----------
     activation : Activation
     Z : ndarray (M, N)
+    positions : int
+        P.
     """
     if activation.forward is None:
-        return _SAMPLE_WISE_FORWARD[activation.name](Z)
+        forward = _SAMPLE_WISE_FORWARD[activation.name]
+        return np.concatenate([forward(z) for z in np.split(Z, positions)])
     return activation.forward(Z, *_alpha(activation, Z))  # type: ignore[no-any-return]
 
 
 @np.errstate(all="ignore")
-def activation_backward(activation: Activation, Z: Array, A: Array, dA: Array) -> Array:
+def activation_backward(activation: Activation, Z: Array, A: Array, dA: Array, positions: int = 1) -> Array:
     """Return ``dZ``: ``dA`` times the derivative at Z.
 
     Parameters
     ----------
     activation : Activation
     Z, A, dA : ndarray (M, N)
+    positions : int
+        P.
     """
     if activation.derivative is None:
-        return _SAMPLE_WISE_BACKWARD[activation.name](A, dA)
+        backward = _SAMPLE_WISE_BACKWARD[activation.name]
+        pairs = zip(np.split(A, positions), np.split(dA, positions), strict=True)
+        return np.concatenate([backward(a, da) for a, da in pairs])
     return dA * activation.derivative(Z, A, *_alpha(activation, Z))  # type: ignore[no-any-return]
 
 

@@ -1,6 +1,8 @@
 """Dense layers, said plainly: every sum is a loop whose order can be read off the line.
 
-Shapes: W (M, D), b (M,), A (D, N), Z and dZ (M, N): D features in, M units out, N samples.
+Shapes: W (M, D), b (M,), A (D, N), Z and dZ (M, N): D features in, M units out, N samples. With P positions (the time
+steps of a sequence, the places of an image), A is (P * D, N) and Z (P * M, N): each position goes through the same
+weights.
 """
 
 from __future__ import annotations
@@ -15,60 +17,75 @@ Array = np.ndarray[Any, Any]
 
 
 @np.errstate(all="ignore")
-def dense_forward(W: Array, b: Array | None, A: Array) -> Array:
+def dense_forward(W: Array, b: Array | None, A: Array, positions: int = 1) -> Array:
     """Return ``Z = W A + b``: from the bias (or +0), products added in ascending order of the feature.
 
     Parameters
     ----------
     W : ndarray (M, D)
     b : ndarray (M,) or None
-    A : ndarray (D, N)
+    A : ndarray (P * D, N)
+    positions : int
+        P.
 
     Returns
     -------
-    ndarray (M, N)
+    ndarray (P * M, N)
     """
-    Z = np.zeros((len(W), A.shape[1]), A.dtype)
+    M, D = W.shape
+    Z = np.zeros((positions, M, A.shape[1]), A.dtype)
+    A = A.reshape(positions, D, A.shape[1])
     if b is not None:
         Z[...] = b[:, None]
-    # invariant: Z[i, j] holds b[i] and the first k products
-    for k in range(len(A)):
-        Z += W[:, k, None] * A[k]
-    return Z
+    # invariant: Z[p, i, j] holds b[i] and the first k products
+    for k in range(D):
+        Z += W[:, k, None] * A[:, k, None]
+    return Z.reshape(positions * M, -1)
 
 
 @np.errstate(all="ignore")
-def dense_backward_input(W: Array, dZ: Array) -> Array:
+def dense_backward_input(W: Array, dZ: Array, positions: int = 1) -> Array:
     """Return ``dA = W^T dZ``: from +0, products added in ascending order of the unit.
 
     Parameters
     ----------
     W : ndarray (M, D)
-    dZ : ndarray (M, N)
+    dZ : ndarray (P * M, N)
+    positions : int
+        P.
 
     Returns
     -------
-    ndarray (D, N)
+    ndarray (P * D, N)
     """
-    dA = np.zeros((W.shape[1], dZ.shape[1]), dZ.dtype)
-    for i in range(len(W)):
-        dA += W[i, :, None] * dZ[i]
-    return dA
+    M, D = W.shape
+    dA = np.zeros((positions, D, dZ.shape[1]), dZ.dtype)
+    dZ = dZ.reshape(positions, M, dZ.shape[1])
+    for i in range(M):
+        dA += W[i, :, None] * dZ[:, i, None]
+    return dA.reshape(positions * D, -1)
 
 
 @np.errstate(all="ignore")
-def dense_backward_weights(dZ: Array, A: Array) -> tuple[Array, Array]:
-    """Return the sums over samples ``dZ A^T`` and ``dZ 1``, in the contract's order of samples (rule 3).
+def dense_backward_weights(dZ: Array, A: Array, positions: int = 1) -> tuple[Array, Array]:
+    """Return the sums over samples and positions ``dZ A^T`` and ``dZ 1``.
+
+    The contract's order of samples (rule 3); within each of its blocks of samples, positions run outside and samples
+    inside.
 
     Parameters
     ----------
-    dZ : ndarray (M, N)
-    A : ndarray (D, N)
+    dZ : ndarray (P * M, N)
+    A : ndarray (P * D, N)
+    positions : int
+        P.
 
     Returns
     -------
     ndarray (M, D), ndarray (M,)
     """
-    dW = sum_samples(lambda j: dZ[:, j, None] * A[:, j], dZ.shape[1], (len(dZ), len(A)), dZ.dtype)
-    db = sum_samples(lambda j: dZ[:, j], dZ.shape[1], (len(dZ),), dZ.dtype)
+    M, D, N = len(dZ) // positions, len(A) // positions, dZ.shape[1]
+    dZ, A = dZ.reshape(positions, M, N), A.reshape(positions, D, N)
+    dW = sum_samples(lambda p, j: dZ[p, :, j, None] * A[p, :, j], N, (M, D), dZ.dtype, positions)
+    db = sum_samples(lambda p, j: dZ[p, :, j], N, (M,), dZ.dtype, positions)
     return dW, db

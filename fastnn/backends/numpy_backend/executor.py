@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastnn.backends.numpy_backend.activation import activation_backward, activation_forward
+from fastnn.backends.numpy_backend.branch import add_in_place
 from fastnn.backends.numpy_backend.dense import dense_backward_input, dense_backward_weights, dense_forward
 from fastnn.backends.numpy_backend.loss import (
     loss_gradient,
@@ -30,44 +31,40 @@ from fastnn.backends.numpy_backend.update import (
 )
 from fastnn.optimizers import Optimizer
 from fastnn.plan.data import Data
-from fastnn.plan.executor import State
+from fastnn.plan.executor import NO_DRAW, Draw, State
 from fastnn.plan.plan import Op, Parameter, Plan, Tensor
 
 Array = np.ndarray[Any, Any]
 Operands = dict[str, Any]
 
 
-_OPS: dict[str, tuple[str, Callable[[Operands, dict[str, Any]], Array]]] = {
-    # kind: (operand written, how)
-    "dense_forward": ("Z", lambda o, s: dense_forward(o["W"], o["b"], o["A"])),
-    "dense_backward_input": ("dA", lambda o, s: dense_backward_input(o["W"], o["dZ"])),
-    "activation_forward": ("A", lambda o, s: activation_forward(s["activation"], o["Z"])),
-    "activation_backward": ("dZ", lambda o, s: activation_backward(s["activation"], o["Z"], o["A"], o["dA"])),
-    "loss_value": (
-        "terms",
-        lambda o, s: loss_value(s["formula"], s["mean"], s["delta"], o["Y"], o["P"], o["weight"][0])[None],
+_OPS: dict[str, Callable[[Operands, dict[str, Any]], Any]] = {
+    # kind: what it writes, from its operands and what is fixed; a tuple where it writes several
+    "dense_forward": lambda o, s: dense_forward(o["W"], o["b"], o["A"], s["positions"]),
+    "dense_backward_input": lambda o, s: dense_backward_input(o["W"], o["dZ"], s["positions"]),
+    "activation_forward": lambda o, s: activation_forward(s["activation"], o["Z"], s["positions"]),
+    "activation_backward": lambda o, s: activation_backward(s["activation"], o["Z"], o["A"], o["dA"], s["positions"]),
+    "add": lambda o, s: o["A"] + o["B"],
+    "add_in_place": lambda o, s: add_in_place(o["A"], o["B"]),
+    "copy": lambda o, s: o["A"].copy(),
+    "loss_value": lambda o, s: loss_value(s["formula"], s["mean"], s["delta"], o["Y"], o["P"], o["weight"][0])[None],
+    "loss_gradient": lambda o, s: loss_gradient(
+        s["formula"], s["mean"], s["delta"], s["fused"], o["Y"], o["P"], o["A"], o["weight"][0]
     ),
-    "loss_gradient": (
-        "dP",
-        lambda o, s: loss_gradient(
-            s["formula"], s["mean"], s["delta"], s["fused"], o["Y"], o["P"], o["A"], o["weight"][0]
-        ),
+    "softmax_crossentropy_value": lambda o, s: softmax_crossentropy_value(o["Y"], o["Z"], o["weight"][0])[None],
+    "softmax_crossentropy_gradient": lambda o, s: softmax_crossentropy_gradient(o["Y"], o["Z"], o["weight"][0]),
+    "activity_penalty_value": lambda o, s: activity_penalty_value(
+        s["l1"], s["l2"], o["A"], o["weight"][0], o["terms"][0]
+    )[None],
+    "activity_penalty_gradient": lambda o, s: activity_penalty_gradient(
+        s["l1"], s["l2"], o["A"], o["weight"][0], o["dA"]
     ),
-    "softmax_crossentropy_value": (
-        "terms",
-        lambda o, s: softmax_crossentropy_value(o["Y"], o["Z"], o["weight"][0])[None],
-    ),
-    "softmax_crossentropy_gradient": (
-        "dZ",
-        lambda o, s: softmax_crossentropy_gradient(o["Y"], o["Z"], o["weight"][0]),
-    ),
-    "activity_penalty_value": (
-        "terms",
-        lambda o, s: activity_penalty_value(s["l1"], s["l2"], o["A"], o["weight"][0], o["terms"][0])[None],
-    ),
-    "activity_penalty_gradient": (
-        "dA",
-        lambda o, s: activity_penalty_gradient(s["l1"], s["l2"], o["A"], o["weight"][0], o["dA"]),
+}
+
+_GRADIENTS: dict[str, Callable[[Operands, dict[str, Any]], dict[str, Array]]] = {
+    # kind: sums over the samples, by the operand whose gradient they are
+    "dense_backward_weights": lambda o, s: dict(
+        zip("Wb", dense_backward_weights(o["dZ"], o["A"], s["positions"]), strict=True)
     ),
 }
 
@@ -89,15 +86,18 @@ class NumpyExecutor:
         self.dtype = np.dtype(dtype)
         self.state = state
         self._optimizer = optimizer
+        self._draw = NO_DRAW
+        self._keeps_statistics = False
 
     def run(self, program: str, data: Data, batch: int, steps: int = 1, first: int = 0, scalars: Array | None = None,
-            out: Array | None = None) -> Array:  # fmt: skip
+            out: Array | None = None, draw: Draw = NO_DRAW) -> Array:  # fmt: skip
         """Run ``steps`` steps of a program; see ``fastnn.plan.executor.Executor``."""
         losses = np.zeros((steps, 2))
         start = first
         with np.errstate(all="ignore"):
             for step in range(steps):
                 n = min(batch, data.samples - first)
+                self._draw = Draw(draw.seed, draw.step + step)
                 self._step(program, data, first, n, None if scalars is None else scalars[step], out, first - start,
                            losses[step])  # fmt: skip
                 first = first + n if first + n < data.samples else 0
@@ -106,6 +106,7 @@ class NumpyExecutor:
     def _step(self, program: str, data: Data, first: int, n: int, scalars: Array | None, out: Array | None,
               out_row: int, losses: Array) -> None:  # fmt: skip
         plan = self.plan
+        self._keeps_statistics = program == "train"
         rows = slice(first, first + n) if data.order is None else data.order[first : first + n]
         values = {plan.inputs.index: np.ascontiguousarray(data.x[rows].T, self.dtype)}
         self._walk(plan.forward, values)
@@ -143,16 +144,25 @@ class NumpyExecutor:
         if what is None:
             return None
         if isinstance(what, Parameter):
-            return self.state.parameters[what.offset : what.offset + what.size].reshape(what.shape)
+            vector = self.state.parameters if what.trained else self.state.statistics
+            assert vector is not None
+            return vector[what.offset : what.offset + what.size].reshape(what.shape)
         return values.get(what.index)
+
+    def _operands(self, op: Op, values: dict[int, Array]) -> Operands:
+        return {name: self._operand(what, values) for name, what in op.operands.items()}
 
     def _walk(self, ops: tuple[Op, ...], values: dict[int, Array]) -> None:
         for op in ops:
-            result, function = _OPS[op.kind]
-            operands = {name: self._operand(what, values) for name, what in op.operands.items()}
-            written = op.operands[result]
-            assert isinstance(written, Tensor)
-            values[written.index] = function(operands, dict(op.static))
+            found = _OPS[op.kind](self._operands(op, values), {**op.static, "draw": self._draw})
+            results = found if isinstance(found, tuple) else (found,)
+            for name, result in zip(op.writes, results, strict=True):
+                written = op.operands[name]
+                if isinstance(written, Tensor):
+                    values[written.index] = result
+                elif isinstance(written, Parameter) and self._keeps_statistics:
+                    assert self.state.statistics is not None
+                    self.state.statistics[written.offset : written.offset + written.size] = result.reshape(-1)
 
     def _penalty(self) -> Any:
         total = self.dtype.type(0)
@@ -164,9 +174,9 @@ class NumpyExecutor:
     def _gradient(self, values: dict[int, Array], samples: int) -> Array:
         gradient = np.zeros(self.plan.size, self.dtype)
         for op in self.plan.gradients:
-            dZ, A = (self._operand(op.operands[name], values) for name in ("dZ", "A"))
-            assert dZ is not None and A is not None
-            for parameter, total in zip((op.operands["W"], op.operands["b"]), dense_backward_weights(dZ, A)):
+            totals = _GRADIENTS[op.kind](self._operands(op, values), dict(op.static))
+            for name, total in totals.items():
+                parameter = op.operands[name]
                 if isinstance(parameter, Parameter):
                     at = slice(parameter.offset, parameter.offset + parameter.size)
                     gradient[at] = mean_gradient(total, samples).reshape(-1)

@@ -12,22 +12,26 @@ from fastnn.contract import SAMPLE_BLOCK, VECTOR_LANES, combine_pairwise
 Array = np.ndarray[Any, Any]
 
 
-def sum_samples(term: Callable[[int], Array], samples: int, shape: tuple[int, ...], dtype: Any) -> Array:
-    """Return the sum of ``term(j)`` over the samples: in order within blocks, blocks combined pairwise.
+def sum_samples(term: Callable[[int, int], Array], samples: int, shape: tuple[int, ...], dtype: Any,
+                positions: int = 1) -> Array:  # fmt: skip
+    """Return the sum of ``term(p, j)`` over positions and samples: in order within blocks, blocks combined pairwise.
 
     Parameters
     ----------
     term : callable
-        Sample number to its term, an array of ``shape``.
+        Numbers of a position and a sample to a term, an array of ``shape``.
     samples : int
     shape : tuple of int
     dtype : numpy dtype
+    positions : int
+        Within a block of samples they run outside, the samples inside.
     """
     sums = []
     for first in range(0, samples, SAMPLE_BLOCK):
         total = np.zeros(shape, dtype)
-        for j in range(first, min(samples, first + SAMPLE_BLOCK)):
-            total += term(j)
+        for p in range(positions):
+            for j in range(first, min(samples, first + SAMPLE_BLOCK)):
+                total += term(p, j)
         sums.append(total)
     return combine_pairwise(sums) if sums else np.zeros(shape, dtype)
 

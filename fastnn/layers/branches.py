@@ -1,0 +1,88 @@
+"""Layers made of layers: branches that read the same samples and meet again, for residual networks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fastnn.errors import InvalidTypeError, InvalidValueError
+from fastnn.layers.base import LAYERS, Layer
+from fastnn.plan.builder import PlanBuilder
+from fastnn.plan.plan import Tensor
+
+
+def checked_layers(what: str, layers: object) -> list[Layer]:
+    """Return a branch's layers as a list, or raise an error that names it."""
+    found = [layers] if isinstance(layers, Layer) else layers
+    if not isinstance(found, list | tuple) or not all(isinstance(layer, Layer) for layer in found):
+        raise InvalidTypeError(f"{what} takes layers ({', '.join(LAYERS)}), got {layers!r}")
+    return list(found)
+
+
+def build_branch(plan: PlanBuilder, layers: Sequence[Layer], x: Tensor, number: int) -> Tensor:
+    """Emit a stack of layers inside the current layer and return its output; ``number`` tells branches apart."""
+    outer = plan.path
+    for place, layer in enumerate(layers):
+        plan.path = (*outer, number, place)
+        x = layer.build(plan, x)
+    plan.path = outer
+    return x
+
+
+@dataclass
+class Add(Layer):
+    """Sum the outputs of branches that all read the layer's input; an empty branch is the input itself.
+
+    Parameters
+    ----------
+    branches : sequence of (sequence of Layer)
+        At least two, of outputs of one shape. They are added from the first to the last.
+    """
+
+    kind = "add"
+
+    branches: Any
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.branches, list | tuple) or len(self.branches) < 2:
+            raise InvalidTypeError(f"Add takes at least two branches, each a list of layers, got {self.branches!r}")
+        self.branches = [checked_layers("a branch of Add", branch) for branch in self.branches]
+
+    def build(self, plan: PlanBuilder, x: Tensor) -> Tensor:
+        """Emit the branches and their sum."""
+        ends = [build_branch(plan, branch, x, number) for number, branch in enumerate(self.branches)]
+        if len({end.shape for end in ends}) > 1:
+            shapes = ", ".join(str(end.shape) for end in ends)
+            raise InvalidValueError(f"the branches of {type(self).__name__} must end in one shape, got {shapes}")
+        total = ends[0]
+        for end in ends[1:]:
+            total = plan.add(total, end)
+        return total
+
+
+class Residual(Add):
+    """Add a stack of layers to its own input: ``x + f(x)``.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+        ``f``.
+    shortcut : sequence of Layer
+        Applied to ``x`` where its shape must change; nothing by default.
+    """
+
+    kind = "residual"
+
+    def __init__(self, layers: Any, shortcut: Any = ()) -> None:
+        self.layers = checked_layers("Residual", layers)
+        self.shortcut = checked_layers("shortcut", shortcut)
+        super().__init__([self.shortcut, self.layers])
+
+    def config(self) -> dict[str, Any]:
+        """Return the settings by name."""
+        return {"layers": self.layers, "shortcut": self.shortcut}
+
+
+LAYERS.register("add", Add)
+LAYERS.register("residual", Residual)
