@@ -55,6 +55,52 @@ LAYERS: dict[str, Callable[[], list[Any]]] = {
         layers.Reshape((14,)),
         layers.Dense(3, "softmax"),
     ],
+    "dropout": lambda: [layers.Dense(9, "tanh"), layers.Dropout(0.3), layers.Dense(3, "softmax")],
+    "spatial_dropout_1d": lambda: [
+        layers.Dense(6),
+        layers.Reshape((3, 2)),
+        layers.SpatialDropout1D(0.5),
+        layers.Flatten(),
+        layers.Dense(3, "softmax"),
+    ],
+    "spatial_dropout_2d": lambda: [
+        layers.Dense(8),
+        layers.Reshape((2, 2, 2)),
+        layers.SpatialDropout2D(0.5),
+        layers.Flatten(),
+        layers.Dense(3, "softmax"),
+    ],
+    "gaussian_noise": lambda: [layers.Dense(9), layers.GaussianNoise(0.5), layers.Dense(3, "softmax")],
+    **{
+        f"{kind}_pooling_1d": lambda layer=layer: [
+            layers.Dense(14, "tanh"),
+            layers.Reshape((7, 2)),
+            layer(),
+            layers.Flatten(),
+            layers.Dense(3, "softmax"),
+        ]
+        for kind, layer in {
+            "max": layers.MaxPooling1D,
+            "average": layers.AveragePooling1D,
+            "global_max": layers.GlobalMaxPooling1D,
+            "global_average": layers.GlobalAveragePooling1D,
+        }.items()
+    },
+    **{
+        f"{kind}_pooling_2d": lambda layer=layer: [
+            layers.Dense(40, "tanh"),
+            layers.Reshape((5, 4, 2)),
+            layer(),
+            layers.Flatten(),
+            layers.Dense(3, "softmax"),
+        ]
+        for kind, layer in {
+            "max": layers.MaxPooling2D,
+            "average": layers.AveragePooling2D,
+            "global_max": layers.GlobalMaxPooling2D,
+            "global_average": layers.GlobalAveragePooling2D,
+        }.items()
+    },
 }
 """A stack that ends in 3 probabilities, with each registered layer in it."""
 

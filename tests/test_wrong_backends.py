@@ -34,6 +34,21 @@ LABELS = Network((9, 33, 5), ("tanh", "softmax"), "sparse_categorical_crossentro
 BRANCHES = Stack(
     lambda: [layers.Dense(7, "tanh"), layers.Residual([layers.Dense(7, "sigmoid")]), layers.Dense(3)], (9,)
 )
+NOISE = Stack(
+    lambda: [layers.Dense(7, "tanh"), layers.Dropout(0.4), layers.Dense(5), layers.GaussianNoise(0.3), layers.Dense(3)],
+    (9,),
+)
+POOLING = Stack(
+    lambda: [
+        layers.Dense(60),
+        layers.Reshape((5, 6, 2)),
+        layers.MaxPooling2D(3, 2),
+        layers.AveragePooling2D(2, 1, "same"),
+        layers.Flatten(),
+        layers.Dense(3),
+    ],
+    (9,),
+)
 RUNS = ((5, 3), (70, 40), (2600, 2500))
 """Samples and batch; the last holds three blocks of the contract's 1024 samples."""
 
@@ -150,6 +165,13 @@ OPS: dict[str, Network | Stack] = {
     "add": BRANCHES,
     "add_in_place": BRANCHES,
     "copy": BRANCHES,
+    "dropout_forward": NOISE,
+    "dropout_backward": NOISE,
+    "gaussian_noise_forward": NOISE,
+    "max_pooling_forward": POOLING,
+    "max_pooling_backward": POOLING,
+    "average_pooling_forward": POOLING,
+    "average_pooling_backward": POOLING,
 }
 
 # Every function that the reference's executor calls outside the table: module global, its version an ulp off.

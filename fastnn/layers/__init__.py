@@ -10,6 +10,38 @@ from fastnn.layers.activation import Activation
 from fastnn.layers.base import LAYERS, Layer
 from fastnn.layers.branches import Add, Residual
 from fastnn.layers.dense import Dense
+from fastnn.layers.noise import Dropout, GaussianNoise, SpatialDropout1D, SpatialDropout2D
+from fastnn.layers.pooling import (
+    AveragePooling1D,
+    AveragePooling2D,
+    GlobalAveragePooling1D,
+    GlobalAveragePooling2D,
+    GlobalMaxPooling1D,
+    GlobalMaxPooling2D,
+    MaxPooling1D,
+    MaxPooling2D,
+)
 from fastnn.layers.shape import Flatten, Reshape
 
-__all__ = ["LAYERS", "Activation", "Add", "Dense", "Flatten", "Layer", "Reshape", "Residual"]
+__all__ = [
+    "LAYERS",
+    "Activation",
+    "Add",
+    "AveragePooling1D",
+    "AveragePooling2D",
+    "Dense",
+    "Dropout",
+    "Flatten",
+    "GaussianNoise",
+    "GlobalAveragePooling1D",
+    "GlobalAveragePooling2D",
+    "GlobalMaxPooling1D",
+    "GlobalMaxPooling2D",
+    "Layer",
+    "MaxPooling1D",
+    "MaxPooling2D",
+    "Reshape",
+    "Residual",
+    "SpatialDropout1D",
+    "SpatialDropout2D",
+]

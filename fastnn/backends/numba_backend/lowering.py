@@ -20,7 +20,9 @@ from fastnn.backends.numba_backend import (
     data,
     dense,
     loss,
+    noise,
     penalty,
+    pooling,
     reduction,
     update,
     workspace,
@@ -41,7 +43,15 @@ WORK_PER_ELEMENT = 20.0
 CACHE_BYTES = 1 << 23
 """Tensors of a minibatch that take up more lie in the workers' storage."""
 
-LOWER = {**activation.LOWER, **branch.LOWER, **dense.LOWER, **loss.LOWER, **penalty.LOWER}
+LOWER = {
+    **activation.LOWER,
+    **branch.LOWER,
+    **dense.LOWER,
+    **loss.LOWER,
+    **noise.LOWER,
+    **penalty.LOWER,
+    **pooling.LOWER,
+}
 """How each kind of forward and backward op is recorded."""
 
 LOWER_GRADIENTS = {**dense.LOWER_GRADIENTS}

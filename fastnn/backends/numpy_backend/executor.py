@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnn.backends.numpy_backend import noise, pooling
 from fastnn.backends.numpy_backend.activation import activation_backward, activation_forward
 from fastnn.backends.numpy_backend.branch import add_in_place
 from fastnn.backends.numpy_backend.dense import dense_backward_input, dense_backward_weights, dense_forward
@@ -59,6 +60,8 @@ _OPS: dict[str, Callable[[Operands, dict[str, Any]], Any]] = {
     "activity_penalty_gradient": lambda o, s: activity_penalty_gradient(
         s["l1"], s["l2"], o["A"], o["weight"][0], o["dA"]
     ),
+    **noise.OPS,
+    **pooling.OPS,
 }
 
 _GRADIENTS: dict[str, Callable[[Operands, dict[str, Any]], dict[str, Array]]] = {
