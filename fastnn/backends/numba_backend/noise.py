@@ -37,7 +37,7 @@ def _masked(zero, row, mask, lanes):
 
 
 def make_dropout_forward(dtype: Any) -> Callable[..., None]:
-    """Operands: A, Z (another than A), M, bytes between blocks, channels, positions, stream, threshold, bits of the factor.
+    """Operands: A, Z (another than A), M, bytes between blocks, channels, positions, stream, threshold, factor's bits.
 
     The threshold is the rate as a number of words (``bernoulli_threshold``); the factor is ``1 / (1 - rate)``.
     """
