@@ -101,6 +101,39 @@ LAYERS: dict[str, Callable[[], list[Any]]] = {
             "global_average": layers.GlobalAveragePooling2D,
         }.items()
     },
+    "concatenate": lambda: [
+        layers.Concatenate([[layers.Dense(4, "tanh")], [layers.Dense(3), layers.Dense(2, "relu")], []]),
+        layers.Dense(3, "softmax"),
+    ],
+    **{
+        kind: lambda layer=layer: [
+            layers.Dense(30, "tanh"),
+            layers.Reshape((5, 6)),
+            layer,
+            layers.Flatten(),
+            layers.Dense(3, "softmax"),
+        ]
+        for kind, layer in {
+            "zero_padding_1d": layers.ZeroPadding1D(),
+            "cropping_1d": layers.Cropping1D(),
+            "up_sampling_1d": layers.UpSampling1D(),
+            "permute": layers.Permute((2, 1)),
+        }.items()
+    },
+    **{
+        kind: lambda layer=layer: [
+            layers.Dense(24, "tanh"),
+            layers.Reshape((3, 4, 2)),
+            layer,
+            layers.Flatten(),
+            layers.Dense(3, "softmax"),
+        ]
+        for kind, layer in {
+            "zero_padding_2d": layers.ZeroPadding2D(),
+            "cropping_2d": layers.Cropping2D(),
+            "up_sampling_2d": layers.UpSampling2D(),
+        }.items()
+    },
 }
 """A stack that ends in 3 probabilities, with each registered layer in it."""
 

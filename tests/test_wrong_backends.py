@@ -49,6 +49,18 @@ POOLING = Stack(
     ],
     (9,),
 )
+ROWS = Stack(
+    lambda: [
+        layers.Dense(12),
+        layers.Reshape((2, 3, 2)),
+        layers.UpSampling2D(),
+        layers.ZeroPadding2D(),
+        layers.Concatenate([[layers.Dense(3)], []]),
+        layers.Flatten(),
+        layers.Dense(3),
+    ],
+    (9,),
+)
 RUNS = ((5, 3), (70, 40), (2600, 2500))
 """Samples and batch; the last holds three blocks of the contract's 1024 samples."""
 
@@ -172,6 +184,9 @@ OPS: dict[str, Network | Stack] = {
     "max_pooling_backward": POOLING,
     "average_pooling_forward": POOLING,
     "average_pooling_backward": POOLING,
+    "gather_rows": ROWS,
+    "sum_rows": ROWS,
+    "concatenate": ROWS,
 }
 
 # Every function that the reference's executor calls outside the table: module global, its version an ulp off.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from fastnn.layers.activation import Activation
 from fastnn.layers.base import LAYERS, Layer
-from fastnn.layers.branches import Add, Residual
+from fastnn.layers.branches import Add, Concatenate, Residual
 from fastnn.layers.dense import Dense
 from fastnn.layers.noise import Dropout, GaussianNoise, SpatialDropout1D, SpatialDropout2D
 from fastnn.layers.pooling import (
@@ -21,6 +21,15 @@ from fastnn.layers.pooling import (
     MaxPooling1D,
     MaxPooling2D,
 )
+from fastnn.layers.rearrange import (
+    Cropping1D,
+    Cropping2D,
+    Permute,
+    UpSampling1D,
+    UpSampling2D,
+    ZeroPadding1D,
+    ZeroPadding2D,
+)
 from fastnn.layers.shape import Flatten, Reshape
 
 __all__ = [
@@ -29,6 +38,9 @@ __all__ = [
     "Add",
     "AveragePooling1D",
     "AveragePooling2D",
+    "Concatenate",
+    "Cropping1D",
+    "Cropping2D",
     "Dense",
     "Dropout",
     "Flatten",
@@ -40,8 +52,13 @@ __all__ = [
     "Layer",
     "MaxPooling1D",
     "MaxPooling2D",
+    "Permute",
     "Reshape",
     "Residual",
     "SpatialDropout1D",
     "SpatialDropout2D",
+    "UpSampling1D",
+    "UpSampling2D",
+    "ZeroPadding1D",
+    "ZeroPadding2D",
 ]

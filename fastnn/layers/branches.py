@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -84,5 +85,65 @@ class Residual(Add):
         return {"layers": self.layers, "shortcut": self.shortcut}
 
 
+@dataclass
+class Concatenate(Layer):
+    """Join the outputs of branches that all read the layer's input; an empty branch is the input itself.
+
+    Parameters
+    ----------
+    branches : sequence of (sequence of Layer)
+        At least two, whose outputs are alike in every other axis. They are joined from the first to the last.
+    axis : int
+        Along which axis; -1, the last, are the channels. As in Keras axis 0 would be the samples, 1 is the first of a
+        sample's.
+    """
+
+    kind = "concatenate"
+
+    branches: Any
+    axis: int = -1
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.branches, list | tuple) or len(self.branches) < 2:
+            raise InvalidTypeError(
+                f"Concatenate takes at least two branches, each a list of layers, got {self.branches!r}"
+            )
+        self.branches = [checked_layers("a branch of Concatenate", branch) for branch in self.branches]
+        if isinstance(self.axis, bool) or not hasattr(self.axis, "__index__"):
+            raise InvalidTypeError(f"axis must be a whole number, got {self.axis!r}")
+        self.axis = int(self.axis)
+        if self.axis == 0:
+            raise InvalidValueError("axis 0 are the samples; Concatenate joins along one of a sample's axes")
+
+    def build(self, plan: PlanBuilder, x: Tensor) -> Tensor:
+        """Emit the branches and join them."""
+        ends = [build_branch(plan, branch, x, number) for number, branch in enumerate(self.branches)]
+        shapes = ", ".join(str(end.shape) for end in ends)
+        rank = len(ends[0].shape)
+        axis = self.axis + rank if self.axis < 0 else self.axis - 1
+        if not 0 <= axis < rank:
+            raise InvalidValueError(f"the branches of Concatenate have no axis {self.axis}, they end in {shapes}")
+        if len({(*end.shape[:axis], 0, *end.shape[axis + 1 :]) for end in ends}) > 1:
+            raise InvalidValueError(f"the branches of Concatenate must be alike but for axis {self.axis}, got {shapes}")
+        while len(ends) > 1:
+            ends = [_joined(plan, ends[:MOST_PARTS], axis), *ends[MOST_PARTS:]]
+        return ends[0]
+
+
+MOST_PARTS = 12
+"""Parts that one op joins; more of them are joined a group at a time."""
+
+
+def _joined(plan: PlanBuilder, parts: Sequence[Tensor], axis: int) -> Tensor:
+    shape = list(parts[0].shape)
+    for part in parts[1:]:
+        shape[axis] += part.shape[axis]
+    z = plan.tensor(tuple(shape), "|".join(part.name for part in parts))
+    operands = {f"A{k}": part for k, part in enumerate(parts)}
+    plan.emit("concatenate", {"outer": math.prod(shape[:axis]), "parts": len(parts)}, ("Z",), **operands, Z=z)
+    return z
+
+
 LAYERS.register("add", Add)
 LAYERS.register("residual", Residual)
+LAYERS.register("concatenate", Concatenate)

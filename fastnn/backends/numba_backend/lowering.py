@@ -23,6 +23,7 @@ from fastnn.backends.numba_backend import (
     noise,
     penalty,
     pooling,
+    rearrange,
     reduction,
     update,
     workspace,
@@ -51,6 +52,7 @@ LOWER = {
     **noise.LOWER,
     **penalty.LOWER,
     **pooling.LOWER,
+    **rearrange.LOWER,
 }
 """How each kind of forward and backward op is recorded."""
 

@@ -143,7 +143,7 @@ def tables(windows: Windows, cell_bytes: int) -> tuple[Any, Any, Any]:
     """
     found = [windows.cells_of(w) for w in range(windows.places[0] * windows.places[1])]
     cells = np.concatenate(found)
-    starts = np.concatenate([[0], np.cumsum([len(of_one) for of_one in found])])
+    starts = np.concatenate([[0], np.add.accumulate([len(of_one) for of_one in found])])
     bare = np.arange(windows.cells[0] * windows.cells[1])
     if not windows.overlap:
         bare = np.setdiff1d(bare, cells)
