@@ -701,7 +701,7 @@ def test_asked_too_early():
             call(X, ONE_HOT)
     with pytest.raises(InvalidValueError, match="no layers"):
         Sequential().build(5)
-    with pytest.raises(InvalidValueError, match="states 4 features, got 5"):
+    with pytest.raises(InvalidValueError, match=r"states samples of shape \(4,\), got \(5,\)"):
         Sequential([Dense(3, input_shape=4)]).build(5)
 
 

@@ -45,6 +45,16 @@ def _make_product(start: int) -> Any:
                                  to + m * BLOCK * size, BLOCK, bias + m * size, count)  # fmt: skip
                     m += 1
                 v += TILE_VECTORS * width
+            elif TILE_VECTORS > 2 and vectors >= 2:
+                while m + 4 <= rows:
+                    product_tile(zero, 4, 2, start, 0, a + m * a_m * size, a_m, a_t, at, BLOCK,
+                                 to + m * BLOCK * size, BLOCK, bias + m * size, count)  # fmt: skip
+                    m += 4
+                while m < rows:
+                    product_tile(zero, 1, 2, start, 0, a + m * a_m * size, a_m, a_t, at, BLOCK,
+                                 to + m * BLOCK * size, BLOCK, bias + m * size, count)  # fmt: skip
+                    m += 1
+                v += 2 * width
             else:
                 while m + 4 <= rows:
                     product_tile(zero, 4, 1, start, 0, a + m * a_m * size, a_m, a_t, at, BLOCK,
@@ -59,8 +69,9 @@ def _make_product(start: int) -> Any:
     return product
 
 
-_product_from_bias = _make_product(FROM_BIAS)
-_product_from_zero = _make_product(FROM_ZERO)
+product_from_bias = _make_product(FROM_BIAS)
+product_from_zero = _make_product(FROM_ZERO)
+product_from_memory = _make_product(FROM_MEMORY)
 
 
 @inner
@@ -82,7 +93,7 @@ def make_dense_forward(dtype: Any) -> Callable[..., None]:
         units, features = r[5], r[6]
         a, z = r[2] + store * r[4], r[3] + store * r[4]
         for _ in range(r[7]):
-            _product_from_bias(zero, size, r[0], features, 1, a, z, r[1], units, features, lanes)
+            product_from_bias(zero, size, r[0], features, 1, a, z, r[1], units, features, lanes)
             a += features * BLOCK * size
             z += units * BLOCK * size
 
@@ -100,7 +111,7 @@ def make_dense_backward_input(dtype: Any) -> Callable[..., None]:
         units, features = r[4], r[5]
         dz, da = r[1] + store * r[3], r[2] + store * r[3]
         for _ in range(r[6]):
-            _product_from_zero(zero, size, r[0], 1, features, dz, da, 0, features, units, lanes)
+            product_from_zero(zero, size, r[0], 1, features, dz, da, 0, features, units, lanes)
             dz += units * BLOCK * size
             da += features * BLOCK * size
 
@@ -250,22 +261,22 @@ def _add_samples(zero, size, a, to, units, n):
         m += 1
 
 
-UNITS_PER_ITEM = 32
-"""Most units of one item: a panel's rows are read once for all of them (against 4: 1.5x on rows that lie far apart)."""
+ROWS_PER_ITEM = 32
+"""Most rows of one item: a panel's rows are read once for all of them (against 4: 1.5x on rows that lie far apart)."""
 
 ENOUGH_ITEMS = 12
-"""Items that spread evenly over a few threads; a small layer's items hold fewer units, so that there are as many."""
+"""Items that spread evenly over a few threads; a small layer's items hold fewer rows, so that there are as many."""
 
 
-def units_per_item(units: int, panels: int) -> int:
-    """Return how many units one item of a layer's weight gradients holds: 4, 8, 16 or 32."""
+def rows_per_item(rows: int, panels: int) -> int:
+    """Return how many rows one item of a layer's weight gradients holds: 4, 8, 16 or 32."""
     for n in (32, 16, 8):
-        if panels * -(-units // n) >= ENOUGH_ITEMS:
+        if panels * -(-rows // n) >= ENOUGH_ITEMS:
             return n
     return 4
 
 
-FINISH = OPERANDS + 10
+FINISH = OPERANDS + 11
 """Where the operands of ``finish`` for W start in the record of ``dense_backward_weights``; those for b follow.
 
 ``FINISH_OPERANDS`` each: gradient vector, parameter vector, state vectors, elements between state vectors, bits of l1,
@@ -274,40 +285,46 @@ of l2 and of the greatest absolute value of a gradient (the last three float64).
 FINISH_OPERANDS = 7
 
 
-def make_dense_backward_weights(dtype: Any, finish: Callable[..., None]) -> Callable[..., None]:
+def make_dense_backward_weights(dtype: Any, finish: Callable[..., None], across_units: bool = False) -> Any:
     """Sum weight gradients tile by tile and hand each finished tile to ``finish``.
 
-    Items are (panel of features, group of units). ``finish(zero, size, context, operands, offset,
-    stride, sums, between, rows, n)`` receives ``rows`` rows of ``n`` finished sums, ``between`` bytes apart, of the
-    parameters from element ``offset`` of the flat vector, ``stride`` elements from row to row.
+    A tile's lanes are features and its rows units or, with ``across_units``, the other way round: what suits layers of
+    few features, whose rows would leave most lanes idle. Items are (panel of lanes, group of rows).
+    ``finish(zero, size, context, operands, offset, stride, sums, between, rows, n)`` receives ``rows`` rows of ``n``
+    finished sums, ``between`` bytes apart, of the parameters from element ``offset`` of the flat vector, ``stride``
+    elements from row to row.
 
-    Operands: dZ (address of block 0), bytes between blocks, table of sample rows, units, features, offset of W and of
-    b (-1 for none) in the parameter vector, units per item, positions, bytes between positions in a sample's row; then
-    ``finish``'s, for W and for b.
+    Operands: dZ (address of block 0), bytes between blocks, table of A's sample rows, units, features, offset of W and
+    of b (-1 for none) in the parameter vector, rows per item, positions, bytes between positions in a sample's row, a
+    row of ones; then ``finish``'s, for W and for b. With ``across_units`` the first is A and the table is dZ's.
     """
     size = dtype().itemsize
-    panel = TILE_VECTORS * VECTOR_BYTES // size
-    most = UNITS_PER_ITEM * (panel + 1)
+    width = VECTOR_BYTES // size
+    panel = TILE_VECTORS * width
+    most = ROWS_PER_ITEM * panel + max(ROWS_PER_ITEM, panel)
     level_bytes = most * size
 
     def dense_backward_weights(context, record, first_item, last_item, scratch):
         zero = dtype(0)
-        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 10)
+        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 11)
         samples, per, units, features, group = c[SAMPLES], c[PER_BLOCK], r[3], r[4], r[7]
         for_weights, for_bias = record + 8 * FINISH, record + 8 * (FINISH + FINISH_OPERANDS)
-        groups = (units + group - 1) // group
-        sums, biases = view(zero, scratch, most), scratch + UNITS_PER_ITEM * panel * size
+        if across_units:
+            all_rows, all_columns = features, units
+        else:
+            all_rows, all_columns = units, features
+        groups = (all_rows + group - 1) // group
+        sums, biases = view(zero, scratch, most), scratch + ROWS_PER_ITEM * panel * size
         for item in range(first_item, last_item):
             k = item // groups * panel
-            unit = item % groups * group
-            rows = min(units - unit, group)
-            columns = min(panel, features - k)
-            vectors = (columns * size + VECTOR_BYTES - 1) // VECTOR_BYTES
-            with_bias = k == 0 and r[6] >= 0
-            used = rows * panel
-            for i in range(used):
+            m = item % groups * group
+            rows = min(all_rows - m, group)
+            columns = min(panel, all_columns - k)
+            vectors = (columns + width - 1) // width
+            with_bias = r[6] >= 0 and (m == 0 if across_units else k == 0)
+            for i in range(rows * panel):
                 sums[i] = zero
-            for i in range(UNITS_PER_ITEM * panel, most):
+            for i in range(ROWS_PER_ITEM * panel, most):
                 sums[i] = zero
             finished = 0
             for first in range(0, samples, SAMPLE_BLOCK):
@@ -316,11 +333,15 @@ def make_dense_backward_weights(dtype: Any, finish: Callable[..., None]) -> Call
                     for start in range(first, last, per):
                         # invariant: sums hold this SAMPLE_BLOCK's positions before p, and of p the samples before start
                         n = min(per, last - start)
-                        a = r[0] + start // per * r[1] + (p * units + unit) * BLOCK * size
-                        _add_products(zero, size, a, r[2] + start * 8, p * r[9] + k * size, scratch, panel, rows,
-                                      vectors, n)  # fmt: skip
+                        a = r[0] + start // per * r[1] + (p * all_rows + m) * BLOCK * size
+                        table, shift = r[2] + start * 8, p * r[9] + k * size
+                        _add_products(zero, size, a, table, shift, scratch, panel, rows, vectors, n)
                         if with_bias:
-                            _add_samples(zero, size, a, biases, rows, n)
+                            if across_units:
+                                # a product with 1 is the factor itself
+                                _add_products(zero, size, r[10], table, shift, biases, panel, 1, vectors, n)
+                            else:
+                                _add_samples(zero, size, a, biases, rows, n)
                 if samples > SAMPLE_BLOCK:
                     add_pairwise(zero, scratch, level_bytes, most, finished)
                     finished += 1
@@ -328,10 +349,22 @@ def make_dense_backward_weights(dtype: Any, finish: Callable[..., None]) -> Call
                         sums[i] = zero
             if finished:
                 finish_pairwise(zero, scratch, level_bytes, most, finished)
-            finish(zero, size, context, for_weights, r[5] + unit * features + k, features, scratch, panel * size, rows,
-                   columns)  # fmt: skip
-            if with_bias:
-                finish(zero, size, context, for_bias, r[6] + unit, 0, biases, 0, 1, rows)
+            if across_units:
+                # the levels of partial sums are free by now
+                target, row = scratch + level_bytes, (rows + width - 1) // width * width
+                for i in range(0, rows, width):
+                    for j in range(0, columns, width):
+                        transpose_tile(zero, 0, scratch + (i * panel + j) * size, panel,
+                                       target + (j * row + i) * size, row)  # fmt: skip
+                finish(zero, size, context, for_weights, r[5] + k * features + m, features, target, row * size, columns,
+                       rows)  # fmt: skip
+                if with_bias:
+                    finish(zero, size, context, for_bias, r[6] + k, 0, biases, 0, 1, columns)
+            else:
+                finish(zero, size, context, for_weights, r[5] + m * features + k, features, scratch, panel * size, rows,
+                       columns)  # fmt: skip
+                if with_bias:
+                    finish(zero, size, context, for_bias, r[6] + m, 0, biases, 0, 1, rows)
 
     return dense_backward_weights
 
@@ -345,21 +378,31 @@ def _recipe(make: Any, names: tuple[str, ...]) -> Any:
     return recipe
 
 
+def is_across_units(units: int, features: int, size: int) -> bool:
+    """Whether the weight gradient's lanes should be units: by the vector operations that a sample takes."""
+    width = VECTOR_BYTES // size
+    across = (features + 1) * -(-units // width)  # the bias is one more row
+    along = units * (-(-features // width) + 1)  # a chain of scalar additions for each unit's bias
+    return across < 0.8 * along
+
+
 def lower_backward_weights(o: Op, low: Any) -> list[Gradient]:
     """Keep what the weights' gradient reads, and return its recipe; see ``_recording.Gradient``."""
     dz, a, w, b = (o.operands[name] for name in ("dZ", "A", "W", "b"))
     assert isinstance(dz, Tensor) and isinstance(a, Tensor) and isinstance(w, Parameter)
     units, features = w.shape
+    across = is_across_units(units, features, low.size)
+    rows, columns = (features, units) if across else (units, features)
     panel = TILE_VECTORS * VECTOR_BYTES // low.size
-    panels = -(-features // panel)
-    group = units_per_item(units, panels)
-    table, step = low.sample_rows(a, features)
-    at, between = low.lasting(dz)
+    panels = -(-columns // panel)
+    group = rows_per_item(rows, panels)
+    table, step = low.sample_rows(*((dz, units) if across else (a, features)))
+    at, between = low.lasting(a if across else dz)
     operands = (at, between, table, units, features, w.offset, b.offset if isinstance(b, Parameter) else -1, group,
-                o.static["positions"], step)  # fmt: skip
+                o.static["positions"], step, low.ones())  # fmt: skip
     parameters = (w, b if isinstance(b, Parameter) else w)
-    cost = min(units, group) * min(features, panel) * o.static["positions"]
-    return [Gradient(make_dense_backward_weights, panels * -(-units // group), operands, parameters, cost)]
+    cost = min(rows, group) * min(columns, panel) * o.static["positions"]
+    return [Gradient(make_dense_backward_weights, panels * -(-rows // group), operands, parameters, cost, (across,))]
 
 
 LOWER = {

@@ -83,7 +83,7 @@ def dense_backward_weights(dZ: Array, A: Array, positions: int = 1) -> tuple[Arr
         items = -(-columns // (TILE_VECTORS * width)) * -(-units // 4)
         finish = [sums.ctypes.data, 0, 0, 0, 0, 0, 0]
         run.over_items(make_sums, (), items, run[0], run.block_bytes, run.address(table, np.int64), units, columns, 0,
-                       units * columns, 4, positions, step * dtype.itemsize, *finish, *finish)  # fmt: skip
+                       units * columns, 4, positions, step * dtype.itemsize, 0, *finish, *finish)  # fmt: skip
     return sums[: units * columns].reshape(units, columns)[:, :features].copy(), sums[units * columns :].copy()
 
 

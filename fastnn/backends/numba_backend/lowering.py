@@ -17,14 +17,17 @@ from fastnn.backends.numba_backend import (
     _layout,
     activation,
     branch,
+    convolution,
     data,
     dense,
     loss,
     noise,
+    normalization,
     penalty,
     pooling,
     rearrange,
     reduction,
+    sums,
     update,
     workspace,
 )
@@ -47,16 +50,19 @@ CACHE_BYTES = 1 << 23
 LOWER = {
     **activation.LOWER,
     **branch.LOWER,
+    **convolution.LOWER,
     **dense.LOWER,
     **loss.LOWER,
     **noise.LOWER,
+    **normalization.LOWER,
     **penalty.LOWER,
     **pooling.LOWER,
     **rearrange.LOWER,
+    **sums.LOWER,
 }
 """How each kind of forward and backward op is recorded."""
 
-LOWER_GRADIENTS = {**dense.LOWER_GRADIENTS}
+LOWER_GRADIENTS = {**convolution.LOWER_GRADIENTS, **dense.LOWER_GRADIENTS, **sums.LOWER_GRADIENTS}
 """How each kind of op that sums gradients of weights is recorded."""
 
 
@@ -134,6 +140,8 @@ class Lowering:
             vector = self.state.parameters if what.trained else self.state.statistics
             return int(vector.ctypes.data) + what.offset * self.size
         assert what is not None
+        if what.of_minibatch:
+            return self.shared(("minibatch", what.index), what.rows)
         return self.arena + self._offsets[what.index]
 
     def allocate(self, ops: Sequence[Op] | None, transient: bool) -> None:
@@ -158,7 +166,7 @@ class Lowering:
     def _lives(self, ops: Sequence[Op] | None) -> dict[int, tuple[int, int]]:
         """Return, for each tensor in use, the numbers of the first and the last op that touch it."""
         if ops is None:
-            return {t.index: (0, 1) for t in self.plan.tensors}
+            return {t.index: (0, 1) for t in self.plan.tensors if not t.of_minibatch}
         ends = [self.plan.inputs, self.plan.outputs]
         lives = {t.index: (-1, len(self.plan.forward)) for t in ends}
         for t in (self.plan.targets, self.plan.weights, self.plan.terms):
@@ -166,7 +174,7 @@ class Lowering:
                 lives[t.index] = (len(self.plan.forward) - 1, len(ops))
         for number, o in enumerate(ops):
             for what in o.operands.values():
-                if isinstance(what, Tensor):
+                if isinstance(what, Tensor) and not what.of_minibatch:
                     first, last = lives.get(what.index, (number, number))
                     lives[what.index] = (min(first, number), max(last, number))
         return lives
@@ -207,6 +215,12 @@ class Lowering:
         self.record(address, recipe.items or 0, *at, self.block_bytes, *recipe.constants, *after, cost=recipe.cost)
         written = sum(what.rows for n in o.writes if isinstance(what := o.operands[n], Tensor))
         self._work += recipe.work + WORK_PER_ELEMENT * written
+
+    def record_block_op(self, make: Any, *operands: int, work: float = 0.0) -> None:
+        """Append the record of a per-block op that prepares the sum of a gradient."""
+        assert self._kind == BLOCKS
+        self.record(op(make, self.dtype), 0, *operands)
+        self._work += work
 
     # --- programs ---------------------------------------------------------------------------------
 
@@ -266,9 +280,7 @@ class Lowering:
     def _pack_samples(self, learns: bool) -> None:
         x = self.plan.inputs
         table = copy = row = 0
-        reads = [o for o in self.plan.gradients if o.kind == "dense_backward_weights"
-                 and o.operands["A"].index == x.index and o.static["positions"] == 1] if learns else []  # fmt: skip
-        if reads:
+        if learns and any(_reads_rows(o, x, self.size) for o in self.plan.gradients):
             # the user's own rows serve the first layer's weight gradient, where they can be read in place
             row = up(x.rows, VECTOR_BYTES // self.size)
             table, copy = self.buffer(self.blocks * BLOCK, np.int64), self.buffer(self.blocks * BLOCK * row)
@@ -298,6 +310,13 @@ class Lowering:
             self.record(op(dense.make_keep_rows, self.dtype), 0, self.at(a), self.block_bytes, features, at, row,
                         positions)  # fmt: skip
         return self._rows_kept[a.index, features]
+
+    def ones(self) -> int:
+        """Return the address of a block's row of ones."""
+        if "ones" not in self._shared:
+            self._shared["ones"] = self.buffer(BLOCK)
+            self.keep[-1][...] = 1
+        return self._shared["ones"]
 
     def lasting(self, x: Tensor) -> tuple[int, int]:
         """Return the address of a tensor's first block, and the bytes between blocks, for regions to come."""
@@ -394,6 +413,15 @@ class _Sizes:
 
     def __getattr__(self, name: str) -> Any:
         return lambda *arguments: 0
+
+
+def _reads_rows(o: Op, x: Tensor, size: int) -> bool:
+    """Whether a gradient reads samples as they lie in the user's array."""
+    if o.kind != "dense_backward_weights" or o.static["positions"] > 1:
+        return False
+    a, w = o.operands["A"], o.operands["W"]
+    assert isinstance(a, Tensor) and isinstance(w, Parameter)
+    return a.index == x.index and not dense.is_across_units(*w.shape, size)
 
 
 def _rows_of_tensors(tensors: Sequence[Tensor], lives: dict[int, tuple[int, int]]) -> tuple[dict[int, int], int]:

@@ -161,19 +161,19 @@ class _Columns(Lowering):
     def _freeze(self, samples: int, workers: int, checked: int) -> None:
         """Turn the lists into what the walker reads."""
         self.samples = samples
-        self.table, self.program_records = np.array(self.regions, np.int64), np.array(self.records, np.int64)
+        self.region_table, self.program_records = np.array(self.regions, np.int64), np.array(self.records, np.int64)
         self.context = np.zeros(_layout.CONTEXT_SIZE, np.int64)
         self.context[_layout.SAMPLES] = samples
         self.context[_layout.PER_BLOCK] = BLOCK
         self.scratch = aligned_zeros(_layout.SCRATCH_BYTES * workers, np.uint8)
         self.losses = np.zeros(2)
-        self.may_share = bool((self.table[:, PARALLEL_FROM] <= samples).any())
-        self.fixed = (self.table, self.program_records, self.program_records.ctypes.data, self.context,
+        self.may_share = bool((self.region_table[:, PARALLEL_FROM] <= samples).any())
+        self.fixed = (self.region_table, self.program_records, self.program_records.ctypes.data, self.context,
                       self.context.ctypes.data)  # fmt: skip
         self.scratch_at = int(self.scratch.ctypes.data)
         self.checked = checked
         self.team = aligned_zeros(walker.TEAM_BYTES, np.uint8)
-        self.header = np.array([self.table.ctypes.data, len(self.table), self.program_records.ctypes.data,
+        self.header = np.array([self.region_table.ctypes.data, len(self.region_table), self.program_records.ctypes.data,
                                 len(self.program_records), self.context.ctypes.data, self.scratch_at,
                                 checked], np.int64)  # fmt: skip
         self.header_at = int(self.header.ctypes.data)

@@ -40,7 +40,7 @@ def dense_forward(W: Array, b: Array | None, A: Array, positions: int = 1) -> Ar
     # invariant: Z[p, i, j] holds b[i] and the first k products
     for k in range(D):
         Z += W[:, k, None] * A[:, k, None]
-    return Z.reshape(positions * M, -1)
+    return Z.reshape(positions * M, A.shape[2])
 
 
 @np.errstate(all="ignore")
@@ -63,7 +63,7 @@ def dense_backward_input(W: Array, dZ: Array, positions: int = 1) -> Array:
     dZ = dZ.reshape(positions, M, dZ.shape[1])
     for i in range(M):
         dA += W[i, :, None] * dZ[:, i, None]
-    return dA.reshape(positions * D, -1)
+    return dA.reshape(positions * D, dZ.shape[2])
 
 
 @np.errstate(all="ignore")
