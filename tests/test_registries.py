@@ -134,6 +134,20 @@ LAYERS: dict[str, Callable[[], list[Any]]] = {
             "up_sampling_2d": layers.UpSampling2D(),
         }.items()
     },
+    **{
+        kind: lambda make=make: [layers.Reshape((7, 1, 1)), make(), layers.Flatten(), layers.Dense(3, "softmax")]
+        for kind, make in {
+            "conv2d": lambda: layers.Conv2D(5, (3, 1), activation="relu"),
+            "depthwise_conv2d": lambda: layers.DepthwiseConv2D((3, 1), depth_multiplier=3),
+            "conv2d_transpose": lambda: layers.Conv2DTranspose(2, (3, 2), 2),
+        }.items()
+    },
+    "conv1d": lambda: [
+        layers.Reshape((7, 1)),
+        layers.Conv1D(4, 3, padding="same", activation="tanh"),
+        layers.Flatten(),
+        layers.Dense(3, "softmax"),
+    ],
 }
 """A stack that ends in 3 probabilities, with each registered layer in it."""
 

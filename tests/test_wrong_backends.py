@@ -61,6 +61,16 @@ ROWS = Stack(
     ],
     (9,),
 )
+CONVOLUTIONS = Stack(
+    lambda: [
+        layers.Conv2D(4, 3, padding="same", activation="tanh"),
+        layers.Conv2DTranspose(3, 2, 2),
+        layers.Conv2D(2, (3, 2), (2, 1)),
+        layers.Flatten(),
+        layers.Dense(2),
+    ],
+    (3, 4, 2),
+)
 RUNS = ((5, 3), (70, 40), (2600, 2500))
 """Samples and batch; the last holds three blocks of the contract's 1024 samples."""
 
@@ -177,6 +187,10 @@ OPS: dict[str, Network | Stack] = {
     "add": BRANCHES,
     "add_in_place": BRANCHES,
     "copy": BRANCHES,
+    "convolution_forward": CONVOLUTIONS,
+    "convolution_backward_input": CONVOLUTIONS,
+    "transposed_convolution_forward": CONVOLUTIONS,
+    "transposed_convolution_backward_input": CONVOLUTIONS,
     "dropout_forward": NOISE,
     "dropout_backward": NOISE,
     "gaussian_noise_forward": NOISE,
@@ -204,6 +218,8 @@ FUNCTIONS: dict[str, tuple[Network, Optimizer]] = {
 # Every op that sums gradients of weights, and a network that runs it.
 GRADIENTS: dict[str, Network | Stack] = {
     "dense_backward_weights": SOFTMAX,
+    "convolution_backward_weights": CONVOLUTIONS,
+    "transposed_convolution_backward_weights": CONVOLUTIONS,
 }
 
 # One sum in another order, or another rounding: (module, function, its wrong version, network, optimizer).

@@ -9,6 +9,7 @@ from __future__ import annotations
 from fastnn.layers.activation import Activation
 from fastnn.layers.base import LAYERS, Layer
 from fastnn.layers.branches import Add, Concatenate, Residual
+from fastnn.layers.convolution import Conv1D, Conv2D, DepthwiseConv2D
 from fastnn.layers.dense import Dense
 from fastnn.layers.noise import Dropout, GaussianNoise, SpatialDropout1D, SpatialDropout2D
 from fastnn.layers.pooling import (
@@ -31,6 +32,7 @@ from fastnn.layers.rearrange import (
     ZeroPadding2D,
 )
 from fastnn.layers.shape import Flatten, Reshape
+from fastnn.layers.transposed_convolution import Conv2DTranspose
 
 __all__ = [
     "LAYERS",
@@ -39,9 +41,13 @@ __all__ = [
     "AveragePooling1D",
     "AveragePooling2D",
     "Concatenate",
+    "Conv1D",
+    "Conv2D",
+    "Conv2DTranspose",
     "Cropping1D",
     "Cropping2D",
     "Dense",
+    "DepthwiseConv2D",
     "Dropout",
     "Flatten",
     "GaussianNoise",

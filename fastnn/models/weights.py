@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastnn.errors import InvalidValueError
-from fastnn.plan.plan import Plan
+from fastnn.plan.plan import Parameter, Plan
 from fastnn.validation import as_numbers, check_finite
 
 Array = np.ndarray[Any, Any]
@@ -47,7 +47,13 @@ def named_views(plan: Plan, vector: Array) -> dict[str, Array]:
 
 def keras_arrays(plan: Plan, vector: Array) -> list[Array]:
     """Return copies in Keras' order and layout: kernels (inputs, units), biases (units,)."""
-    return [np.array(view.T, order="C") for view in named_views(plan, vector).values()]
+    return [np.array(_in_keras_axes(plan, vector, p), order="C") for p in plan.parameters]
+
+
+def _in_keras_axes(plan: Plan, vector: Array, p: Parameter) -> Array:
+    """Return a parameter as a view of ``vector`` whose axes are Keras'."""
+    view = vector[p.offset : p.offset + p.size].reshape(p.shape)
+    return view.T if p.keras is None else view.reshape(p.keras.view or p.shape).transpose(p.keras.axes)
 
 
 def load_keras_arrays(plan: Plan, vector: Array, arrays: Sequence[Any]) -> None:
@@ -63,9 +69,10 @@ def load_keras_arrays(plan: Plan, vector: Array, arrays: Sequence[Any]) -> None:
     checked = []
     for p, given in zip(plan.parameters, arrays, strict=True):
         array = as_numbers(p.name, given, vector.dtype)
-        if array.shape != p.shape[::-1]:
-            raise InvalidValueError(f"{p.name} must have shape {p.shape[::-1]}, got {array.shape}")
+        wanted = _in_keras_axes(plan, vector, p).shape
+        if array.shape != wanted:
+            raise InvalidValueError(f"{p.name} must have shape {wanted}, got {array.shape}")
         check_finite(p.name, np.atleast_1d(array))
-        checked.append(array.T)
+        checked.append(array)
     for p, array in zip(plan.parameters, checked, strict=True):
-        vector[p.offset : p.offset + p.size] = array.reshape(-1)
+        _in_keras_axes(plan, vector, p)[...] = array

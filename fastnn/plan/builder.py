@@ -13,7 +13,7 @@ from typing import Any
 from fastnn.activations import Activation
 from fastnn.losses import Loss
 from fastnn.plan.gradients import GRADIENT_RULES
-from fastnn.plan.plan import Op, Parameter, Plan, Tensor
+from fastnn.plan.plan import KerasLayout, Op, Parameter, Plan, Tensor
 
 Operand = Tensor | Parameter | None
 
@@ -67,7 +67,8 @@ class PlanBuilder:
         return self._draws - 1
 
     def parameter(self, kind: str, shape: tuple[int, ...], initializer: Any, fans: tuple[int, int],
-                  penalty: tuple[float, float] = (0.0, 0.0), trained: bool = True) -> Parameter:  # fmt: skip
+                  penalty: tuple[float, float] = (0.0, 0.0), trained: bool = True,
+                  keras: KerasLayout | None = None) -> Parameter:  # fmt: skip
         """Add an array named ``kind`` and the layer's number.
 
         Parameters
@@ -83,10 +84,12 @@ class PlanBuilder:
             (l1, l2).
         trained : bool
             Whether gradients move it; if not, it is a statistic that the layer's own ops write.
+        keras : KerasLayout, optional
+            How Keras stores it; None for the axes in reverse.
         """
         name = f"{kind}{self.number()}"
         offset = self.size if trained else self.statistics_size
-        parameter = Parameter(name, shape, offset, self.layer, initializer, *fans, *penalty, trained)
+        parameter = Parameter(name, shape, offset, self.layer, initializer, *fans, *penalty, trained, keras)
         if trained:
             self.parameters.append(parameter)
             self.size += parameter.size

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from fastnn.plan import gradients_noise, gradients_pooling, gradients_rearrange
+from fastnn.plan import gradients_convolution, gradients_noise, gradients_pooling, gradients_rearrange
 from fastnn.plan.plan import Op, Tensor
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ GRADIENT_RULES: dict[str, Rule] = {
     "activation_forward": activation,
     "add": add,
     "activity_penalty": activity_penalty,
+    **gradients_convolution.RULES,
     **gradients_noise.RULES,
     **gradients_pooling.RULES,
     **gradients_rearrange.RULES,

@@ -48,6 +48,22 @@ class Tensor:
 
 
 @dataclass(frozen=True)
+class KerasLayout:
+    """How Keras stores an array of weights.
+
+    Attributes
+    ----------
+    axes : tuple of int
+        Our axes in Keras' order.
+    view : tuple of int
+        The shape in which our array is seen first; empty for its own.
+    """
+
+    axes: tuple[int, ...]
+    view: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class Parameter:
     """A trained array and how it starts.
 
@@ -68,6 +84,8 @@ class Parameter:
         Penalty added to the loss: ``l1 * |w| + l2 * w**2`` summed over the elements.
     trained : bool
         Whether gradients move it. If not, ``offset`` counts in the vector of statistics.
+    keras : KerasLayout or None
+        None for the axes in reverse: kernels (inputs, units), biases (units,).
     """
 
     name: str
@@ -80,6 +98,7 @@ class Parameter:
     l1: float = 0.0
     l2: float = 0.0
     trained: bool = True
+    keras: KerasLayout | None = None
 
     @property
     def size(self) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.backends.numpy_backend import noise, pooling, rearrange
+from fastnn.backends.numpy_backend import convolution, noise, pooling, rearrange
 from fastnn.backends.numpy_backend.activation import activation_backward, activation_forward
 from fastnn.backends.numpy_backend.branch import add_in_place
 from fastnn.backends.numpy_backend.dense import dense_backward_input, dense_backward_weights, dense_forward
@@ -60,6 +60,7 @@ _OPS: dict[str, Callable[[Operands, dict[str, Any]], Any]] = {
     "activity_penalty_gradient": lambda o, s: activity_penalty_gradient(
         s["l1"], s["l2"], o["A"], o["weight"][0], o["dA"]
     ),
+    **convolution.OPS,
     **noise.OPS,
     **pooling.OPS,
     **rearrange.OPS,
@@ -70,6 +71,7 @@ _GRADIENTS: dict[str, Callable[[Operands, dict[str, Any]], dict[str, Array]]] = 
     "dense_backward_weights": lambda o, s: dict(
         zip("Wb", dense_backward_weights(o["dZ"], o["A"], s["positions"]), strict=True)
     ),
+    **convolution.GRADIENTS,
 }
 
 

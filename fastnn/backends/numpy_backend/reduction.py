@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.contract import SAMPLE_BLOCK, VECTOR_LANES, combine_pairwise
+from fastnn.contract import SAMPLE_BLOCK, SAMPLE_GROUP, VECTOR_LANES, combine_pairwise
 
 Array = np.ndarray[Any, Any]
 
@@ -52,6 +52,24 @@ def sum_row(x: Array) -> Any:
     zero = x.dtype.type(0)
     sums = [np.add.accumulate(np.concatenate(([zero], block)))[-1] for block in blocks]
     return combine_pairwise(sums) if sums else zero
+
+
+@np.errstate(all="ignore")
+def sum_sample_groups(x: Array) -> Array:
+    """Return the sum over samples, the last axis: in order from +0 within groups of 16, groups combined pairwise.
+
+    Parameters
+    ----------
+    x : ndarray (..., N)
+        Each sample's own sums.
+    """
+    sums = []
+    for first in range(0, x.shape[-1], SAMPLE_GROUP):
+        total = np.zeros(x.shape[:-1], x.dtype)
+        for j in range(first, min(x.shape[-1], first + SAMPLE_GROUP)):
+            total += x[..., j]
+        sums.append(total)
+    return combine_pairwise(sums) if sums else np.zeros(x.shape[:-1], x.dtype)
 
 
 @np.errstate(all="ignore")
