@@ -148,6 +148,15 @@ LAYERS: dict[str, Callable[[], list[Any]]] = {
         layers.Flatten(),
         layers.Dense(3, "softmax"),
     ],
+    "simple_rnn": lambda: [layers.Reshape((7, 1)), layers.SimpleRNN(5), layers.Dense(3, "softmax")],
+    "lstm": lambda: [layers.Reshape((7, 1)), layers.LSTM(5), layers.Dense(3, "softmax")],
+    "gru": lambda: [
+        layers.Reshape((7, 1)),
+        layers.GRU(5, return_sequences=True),
+        layers.GRU(3, "softplus"),
+        layers.Dense(3, "softmax"),
+    ],
+    "masking": lambda: [layers.Reshape((7, 1)), layers.Masking(), layers.GRU(4), layers.Dense(3, "softmax")],
 }
 """A stack that ends in 3 probabilities, with each registered layer in it."""
 

@@ -16,7 +16,7 @@ from networks import Network, Stack, assert_same_quantities, make_data, quantiti
 
 from fastnn import layers
 from fastnn.backends import numba_backend, numpy_backend
-from fastnn.backends.numpy_backend import activation, dense, loss, penalty, reduction, update
+from fastnn.backends.numpy_backend import activation, dense, loss, penalty, recurrent, reduction, update
 from fastnn.contract import combine_pairwise
 from fastnn.optimizers import SGD, Optimizer
 from fastnn.plan.gradients import GRADIENT_RULES
@@ -71,6 +71,12 @@ CONVOLUTIONS = Stack(
     ],
     (3, 4, 2),
 )
+RECURRENT = {
+    cell.op.removesuffix("_forward"): Stack(
+        lambda cell=cell: [cell(5, return_sequences=True), layers.Masking(), cell(3)], (4, 3)
+    )
+    for cell in (layers.SimpleRNN, layers.LSTM, layers.GRU)
+}
 RUNS = ((5, 3), (70, 40), (2600, 2500))
 """Samples and batch; the last holds three blocks of the contract's 1024 samples."""
 
@@ -201,6 +207,9 @@ OPS: dict[str, Network | Stack] = {
     "gather_rows": ROWS,
     "sum_rows": ROWS,
     "concatenate": ROWS,
+    **{f"{name}_{way}": network for name, network in RECURRENT.items() for way in ("forward", "backward")},
+    "sequence_mask": RECURRENT["gru"],
+    "mask_gradient": RECURRENT["gru"],
 }
 
 # Every function that the reference's executor calls outside the table: module global, its version an ulp off.
@@ -237,6 +246,19 @@ ORDERS: dict[str, tuple[Any, str, Any, Network, Optimizer]] = {
     "blocks of 512 samples": (dense, "sum_samples", with_block(512), SOFTMAX, PLAIN),
     "blocks of 2048 samples": (dense, "sum_samples", with_block(2048), SOFTMAX, PLAIN),
     "blocks from the last on": (dense, "sum_samples", blocks_in_order, SOFTMAX, PLAIN),
+    "states backwards": (
+        recurrent, "add_products", reversed_features(recurrent.add_products, None, 1, 0), RECURRENT["lstm"], PLAIN
+    ),
+    "gates backwards": (
+        recurrent, "products_back", reversed_features(recurrent.products_back, 0, 0), RECURRENT["lstm"], PLAIN
+    ),
+    "steps of weights' gradients backwards": (
+        dense, "sum_samples",
+        lambda term, n, shape, dtype, steps=1: reduction_sum_samples(
+            lambda p, j: term(steps - 1 - p, j), n, shape, dtype, steps
+        ),
+        RECURRENT["lstm"], PLAIN,
+    ),
     "losses backwards": (executor, "sum_row", reversed_features(reduction.sum_row, 0), SOFTMAX, PLAIN),
     "losses by np.sum": (executor, "sum_row", np.sum, SOFTMAX, PLAIN),
     "softmax backwards": (activation, "sum_features", reversed_features(sum_features, 0), SOFTMAX_MSE, PLAIN),

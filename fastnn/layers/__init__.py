@@ -11,6 +11,7 @@ from fastnn.layers.base import LAYERS, Layer
 from fastnn.layers.branches import Add, Concatenate, Residual
 from fastnn.layers.convolution import Conv1D, Conv2D, DepthwiseConv2D
 from fastnn.layers.dense import Dense
+from fastnn.layers.masking import Masking
 from fastnn.layers.noise import Dropout, GaussianNoise, SpatialDropout1D, SpatialDropout2D
 from fastnn.layers.pooling import (
     AveragePooling1D,
@@ -31,11 +32,14 @@ from fastnn.layers.rearrange import (
     ZeroPadding1D,
     ZeroPadding2D,
 )
+from fastnn.layers.recurrent import GRU, LSTM, SimpleRNN
 from fastnn.layers.shape import Flatten, Reshape
 from fastnn.layers.transposed_convolution import Conv2DTranspose
 
 __all__ = [
+    "GRU",
     "LAYERS",
+    "LSTM",
     "Activation",
     "Add",
     "AveragePooling1D",
@@ -56,11 +60,13 @@ __all__ = [
     "GlobalMaxPooling1D",
     "GlobalMaxPooling2D",
     "Layer",
+    "Masking",
     "MaxPooling1D",
     "MaxPooling2D",
     "Permute",
     "Reshape",
     "Residual",
+    "SimpleRNN",
     "SpatialDropout1D",
     "SpatialDropout2D",
     "UpSampling1D",

@@ -44,6 +44,7 @@ class PlanBuilder:
         self._numbers: dict[tuple[int, ...], int] = {}
         self.layer_shapes: list[tuple[int, ...]] = []
         self._draws = 0
+        self.masks: dict[int, Tensor] = {}  # of sequences: index to a row per step, 0 where it is to be passed over
         self._learns: set[int] = set()
         self.deltas: dict[int, Tensor] = {}
         self.inputs = self.tensor(shape, "A0")

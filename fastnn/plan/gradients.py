@@ -11,7 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from fastnn.plan import gradients_convolution, gradients_noise, gradients_pooling, gradients_rearrange
+from fastnn.plan import (
+    gradients_convolution,
+    gradients_noise,
+    gradients_pooling,
+    gradients_rearrange,
+    gradients_recurrent,
+)
 from fastnn.plan.plan import Op, Tensor
 
 if TYPE_CHECKING:
@@ -81,4 +87,5 @@ GRADIENT_RULES: dict[str, Rule] = {
     **gradients_noise.RULES,
     **gradients_pooling.RULES,
     **gradients_rearrange.RULES,
+    **gradients_recurrent.RULES,
 }

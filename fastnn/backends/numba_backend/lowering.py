@@ -26,6 +26,7 @@ from fastnn.backends.numba_backend import (
     penalty,
     pooling,
     rearrange,
+    recurrent,
     reduction,
     sums,
     update,
@@ -58,6 +59,7 @@ LOWER = {
     **penalty.LOWER,
     **pooling.LOWER,
     **rearrange.LOWER,
+    **recurrent.LOWER,
     **sums.LOWER,
 }
 """How each kind of forward and backward op is recorded."""

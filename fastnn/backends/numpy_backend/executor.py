@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.backends.numpy_backend import convolution, noise, pooling, rearrange
+from fastnn.backends.numpy_backend import convolution, noise, pooling, rearrange, recurrent
 from fastnn.backends.numpy_backend.activation import activation_backward, activation_forward
 from fastnn.backends.numpy_backend.branch import add_in_place
 from fastnn.backends.numpy_backend.dense import dense_backward_input, dense_backward_weights, dense_forward
@@ -64,6 +64,7 @@ _OPS: dict[str, Callable[[Operands, dict[str, Any]], Any]] = {
     **noise.OPS,
     **pooling.OPS,
     **rearrange.OPS,
+    **recurrent.OPS,
 }
 
 _GRADIENTS: dict[str, Callable[[Operands, dict[str, Any]], dict[str, Array]]] = {
