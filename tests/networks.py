@@ -60,14 +60,15 @@ class Network:
 
 @dataclass(frozen=True)
 class Stack:
-    """Layers as a model stacks them, as they are trained."""
+    """Layers as a model stacks them, as they are trained or, without ``training``, as they are used."""
 
     layers: Callable[[], Sequence[Any]]
     shape: tuple[int, ...]
     loss: str = "mean_squared_error"
+    training: bool = True
 
-    def plan(self, training: bool = True) -> Plan:
-        builder = PlanBuilder(self.shape, training)
+    def plan(self) -> Plan:
+        builder = PlanBuilder(self.shape, self.training)
         x = builder.inputs
         for builder.layer, layer in enumerate(self.layers()):
             x = layer.build(builder, x)

@@ -71,6 +71,12 @@ LAYERS: dict[str, Callable[[], list[Any]]] = {
         layers.Dense(3, "softmax"),
     ],
     "gaussian_noise": lambda: [layers.Dense(9), layers.GaussianNoise(0.5), layers.Dense(3, "softmax")],
+    "batch_normalization": lambda: [
+        layers.BatchNormalization(),
+        layers.Dense(9),
+        layers.BatchNormalization(scale=False),
+        layers.Dense(3, "softmax"),
+    ],
     **{
         f"{kind}_pooling_1d": lambda layer=layer: [
             layers.Dense(14, "tanh"),

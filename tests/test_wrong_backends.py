@@ -61,6 +61,10 @@ ROWS = Stack(
     ],
     (9,),
 )
+NORMALIZED = Stack(
+    lambda: [layers.Dense(6, "tanh"), layers.BatchNormalization(), layers.Flatten(), layers.Dense(3)], (4, 5)
+)
+INFERENCE = Stack(lambda: [layers.BatchNormalization(scale=False, center=False), layers.Dense(3)], (9,), training=False)
 CONVOLUTIONS = Stack(
     lambda: [
         layers.Conv2D(4, 3, padding="same", activation="tanh"),
@@ -200,6 +204,14 @@ OPS: dict[str, Network | Stack] = {
     "dropout_forward": NOISE,
     "dropout_backward": NOISE,
     "gaussian_noise_forward": NOISE,
+    "position_sums": NORMALIZED,
+    "batch_sums": NORMALIZED,
+    "squared_deviations": NORMALIZED,
+    "batch_statistics": NORMALIZED,
+    "batch_normalization_forward": NORMALIZED,
+    "batch_normalization_inference": INFERENCE,
+    "batch_normalization_products": NORMALIZED,
+    "batch_normalization_backward_input": NORMALIZED,
     "max_pooling_forward": POOLING,
     "max_pooling_backward": POOLING,
     "average_pooling_forward": POOLING,
@@ -229,6 +241,7 @@ GRADIENTS: dict[str, Network | Stack] = {
     "dense_backward_weights": SOFTMAX,
     "convolution_backward_weights": CONVOLUTIONS,
     "transposed_convolution_backward_weights": CONVOLUTIONS,
+    "batch_sums_gradient": NORMALIZED,
 }
 
 # One sum in another order, or another rounding: (module, function, its wrong version, network, optimizer).

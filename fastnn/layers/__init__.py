@@ -13,6 +13,7 @@ from fastnn.layers.convolution import Conv1D, Conv2D, DepthwiseConv2D
 from fastnn.layers.dense import Dense
 from fastnn.layers.masking import Masking
 from fastnn.layers.noise import Dropout, GaussianNoise, SpatialDropout1D, SpatialDropout2D
+from fastnn.layers.normalization import BatchNormalization
 from fastnn.layers.pooling import (
     AveragePooling1D,
     AveragePooling2D,
@@ -44,6 +45,7 @@ __all__ = [
     "Add",
     "AveragePooling1D",
     "AveragePooling2D",
+    "BatchNormalization",
     "Concatenate",
     "Conv1D",
     "Conv2D",

@@ -20,7 +20,14 @@ from fastnn.layers.base import sample_shape
 from fastnn.losses import Loss
 from fastnn.metrics import Metric
 from fastnn.models.summary import summary_table
-from fastnn.models.weights import initial_statistics, initial_vector, keras_arrays, load_keras_arrays, named_views
+from fastnn.models.weights import (
+    initial_statistics,
+    initial_vector,
+    keras_arrays,
+    load_keras_arrays,
+    named_statistics,
+    named_views,
+)
 from fastnn.optimizers import Optimizer
 from fastnn.plan import Plan, PlanBuilder
 from fastnn.plan.data import Data
@@ -254,13 +261,27 @@ class Sequential:
         """Views of the weights by name: ``{"W1": (units, inputs), "b1": (units,), ...}``."""
         return named_views(self._built_plan(), self.parameters)
 
+    @property
+    def statistics(self) -> dict[str, Array]:
+        """Views of what layers measure in training, by name: ``{"mean2": (channels,), "variance2": ...}``."""
+        plan = self._built_plan()
+        assert self._statistics is not None
+        return named_statistics(plan, self._statistics)
+
     def get_weights(self) -> list[Array]:
-        """Return copies of the weights in Keras' layout, by layer: kernel (inputs, units), bias (units,)."""
-        return keras_arrays(self._built_plan(), self.parameters)
+        """Return copies of the weights in Keras' order and layout, by layer: kernel (inputs, units), bias (units,).
+
+        Moving statistics are among them: gamma, beta, moving mean, moving variance.
+        """
+        plan = self._built_plan()
+        assert self._statistics is not None
+        return keras_arrays(plan, self.parameters, self._statistics)
 
     def set_weights(self, weights: Sequence[Any]) -> None:
         """Set the weights from arrays laid out as ``get_weights``; all are checked before one is written."""
-        load_keras_arrays(self._built_plan(), self.parameters, weights)
+        plan = self._built_plan()
+        assert self._statistics is not None
+        load_keras_arrays(plan, self.parameters, self._statistics, weights)
 
     def summary(self, print_fn: Callable[[str], Any] | None = print) -> str:
         """Print, and return, a table of layers, output shapes and parameter counts."""

@@ -45,34 +45,49 @@ def named_views(plan: Plan, vector: Array) -> dict[str, Array]:
     return {p.name: vector[p.offset : p.offset + p.size].reshape(p.shape) for p in plan.parameters}
 
 
-def keras_arrays(plan: Plan, vector: Array) -> list[Array]:
-    """Return copies in Keras' order and layout: kernels (inputs, units), biases (units,)."""
-    return [np.array(_in_keras_axes(plan, vector, p), order="C") for p in plan.parameters]
+def named_statistics(plan: Plan, statistics: Array) -> dict[str, Array]:
+    """Return views of the vector of statistics by name: ``{"mean2": (channels,), "variance2": (channels,), ...}``."""
+    return {p.name: statistics[p.offset : p.offset + p.size].reshape(p.shape) for p in plan.statistics}
 
 
-def _in_keras_axes(plan: Plan, vector: Array, p: Parameter) -> Array:
-    """Return a parameter as a view of ``vector`` whose axes are Keras'."""
+def keras_arrays(plan: Plan, vector: Array, statistics: Array) -> list[Array]:
+    """Return copies in Keras' order and layout: kernels (inputs, units), biases (units,), and so on layer by layer.
+
+    Statistics stand where their layer made them: gamma, beta, moving mean, moving variance.
+    """
+    return [np.array(_in_keras_axes(p, vector, statistics), order="C") for p in _in_order(plan)]
+
+
+def _in_order(plan: Plan) -> list[Parameter]:
+    """Return all arrays, trained or not, in the order in which layers made them."""
+    return sorted((*plan.parameters, *plan.statistics), key=lambda p: p.place)
+
+
+def _in_keras_axes(p: Parameter, vector: Array, statistics: Array) -> Array:
+    """Return an array as a view of its vector whose axes are Keras'."""
+    vector = vector if p.trained else statistics
     view = vector[p.offset : p.offset + p.size].reshape(p.shape)
     return view.T if p.keras is None else view.reshape(p.keras.view or p.shape).transpose(p.keras.axes)
 
 
-def load_keras_arrays(plan: Plan, vector: Array, arrays: Sequence[Any]) -> None:
-    """Write arrays in Keras' layout into a vector; all are checked first.
+def load_keras_arrays(plan: Plan, vector: Array, statistics: Array, arrays: Sequence[Any]) -> None:
+    """Write arrays in Keras' order and layout into the vectors; all are checked first.
 
     Raises
     ------
     InvalidValueError
         If their number or a shape is wrong, or one holds NaN or infinity.
     """
-    if len(arrays) != len(plan.parameters):
-        raise InvalidValueError(f"the model has {len(plan.parameters)} weight arrays, got {len(arrays)}")
+    found = _in_order(plan)
+    if len(arrays) != len(found):
+        raise InvalidValueError(f"the model has {len(found)} weight arrays, got {len(arrays)}")
     checked = []
-    for p, given in zip(plan.parameters, arrays, strict=True):
+    for p, given in zip(found, arrays, strict=True):
         array = as_numbers(p.name, given, vector.dtype)
-        wanted = _in_keras_axes(plan, vector, p).shape
+        wanted = _in_keras_axes(p, vector, statistics).shape
         if array.shape != wanted:
             raise InvalidValueError(f"{p.name} must have shape {wanted}, got {array.shape}")
         check_finite(p.name, np.atleast_1d(array))
         checked.append(array)
-    for p, array in zip(plan.parameters, checked, strict=True):
-        _in_keras_axes(plan, vector, p)[...] = array
+    for p, array in zip(found, checked, strict=True):
+        _in_keras_axes(p, vector, statistics)[...] = array

@@ -51,10 +51,10 @@ class PlanBuilder:
 
     # --- what layers use --------------------------------------------------------------------------
 
-    def tensor(self, shape: int | tuple[int, ...], name: str) -> Tensor:
-        """Add a tensor whose samples have ``shape``."""
+    def tensor(self, shape: int | tuple[int, ...], name: str, of_minibatch: bool = False) -> Tensor:
+        """Add a tensor whose samples have ``shape``; with ``of_minibatch``, one that is shared by all samples."""
         shape = (shape,) if isinstance(shape, int) else shape
-        tensor = Tensor(len(self.tensors), math.prod(shape), name, shape)
+        tensor = Tensor(len(self.tensors), math.prod(shape), name, shape, of_minibatch)
         self.tensors.append(tensor)
         return tensor
 
@@ -90,7 +90,8 @@ class PlanBuilder:
         """
         name = f"{kind}{self.number()}"
         offset = self.size if trained else self.statistics_size
-        parameter = Parameter(name, shape, offset, self.layer, initializer, *fans, *penalty, trained, keras)
+        place = len(self.parameters) + len(self.statistics)
+        parameter = Parameter(name, shape, offset, self.layer, initializer, *fans, *penalty, trained, keras, place)
         if trained:
             self.parameters.append(parameter)
             self.size += parameter.size

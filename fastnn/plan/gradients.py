@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from fastnn.plan import (
     gradients_convolution,
     gradients_noise,
+    gradients_normalization,
     gradients_pooling,
     gradients_rearrange,
     gradients_recurrent,
@@ -85,6 +86,7 @@ GRADIENT_RULES: dict[str, Rule] = {
     "activity_penalty": activity_penalty,
     **gradients_convolution.RULES,
     **gradients_noise.RULES,
+    **gradients_normalization.RULES,
     **gradients_pooling.RULES,
     **gradients_rearrange.RULES,
     **gradients_recurrent.RULES,

@@ -18,7 +18,7 @@ from fastnn.losses import Loss
 
 @dataclass(frozen=True)
 class Tensor:
-    """One value per feature and sample.
+    """One value per feature and sample; or, of a whole minibatch, one per feature.
 
     Attributes
     ----------
@@ -30,12 +30,15 @@ class Tensor:
         What it is, for people: ``"Z1"``, ``"dA2"``.
     shape : tuple of int
         A sample's shape; its product is ``rows``. Two tensors of one index are two views of the same values.
+    of_minibatch : bool
+        Whether there is one value a feature for all samples of a step (a batch's mean) rather than one for each.
     """
 
     index: int
     rows: int
     name: str
     shape: tuple[int, ...] = ()
+    of_minibatch: bool = False
 
     def __post_init__(self) -> None:
         if not self.shape:
@@ -86,6 +89,8 @@ class Parameter:
         Whether gradients move it. If not, ``offset`` counts in the vector of statistics.
     keras : KerasLayout or None
         None for the axes in reverse: kernels (inputs, units), biases (units,).
+    place : int
+        Its number among all arrays, trained or not, in the order in which layers made them.
     """
 
     name: str
@@ -99,6 +104,7 @@ class Parameter:
     l2: float = 0.0
     trained: bool = True
     keras: KerasLayout | None = None
+    place: int = 0
 
     @property
     def size(self) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.backends.numpy_backend import convolution, noise, pooling, rearrange, recurrent
+from fastnn.backends.numpy_backend import convolution, noise, normalization, pooling, rearrange, recurrent, sums
 from fastnn.backends.numpy_backend.activation import activation_backward, activation_forward
 from fastnn.backends.numpy_backend.branch import add_in_place
 from fastnn.backends.numpy_backend.dense import dense_backward_input, dense_backward_weights, dense_forward
@@ -68,9 +68,11 @@ _OPS: dict[str, Callable[[Operands, dict[str, Any]], Any]] = {
 }
 
 _GRADIENTS: dict[str, Callable[[Operands, dict[str, Any]], dict[str, Array]]] = {
+    **normalization.OPS,
     # kind: sums over the samples, by the operand whose gradient they are
     "dense_backward_weights": lambda o, s: dict(
         zip("Wb", dense_backward_weights(o["dZ"], o["A"], s["positions"]), strict=True)
+    **sums.OPS,
     ),
     **convolution.GRADIENTS,
 }
@@ -79,6 +81,7 @@ _GRADIENTS: dict[str, Callable[[Operands, dict[str, Any]], dict[str, Array]]] = 
 class NumpyExecutor:
     """Runs the programs of a plan with NumPy.
 
+    **sums.GRADIENTS,
     Parameters
     ----------
     plan : Plan
