@@ -195,7 +195,7 @@ def check_weights(name: str, weight: Any, samples: int, dtype: np.dtype[Any]) ->
     return np.ascontiguousarray(array, dtype)
 
 
-def class_weights(class_weight: Mapping[int, float] | None, y: Array, outputs: int, weight: Array | None,
+def class_weights(class_weight: Mapping[int, float] | None, y: Array, shape: tuple[int, ...], weight: Array | None,
                   dtype: np.dtype[Any]) -> Array | None:  # fmt: skip
     """Return sample weights multiplied by each sample's class weight.
 
@@ -205,7 +205,8 @@ def class_weights(class_weight: Mapping[int, float] | None, y: Array, outputs: i
         Class number to its weight; classes left out weigh 1.
     y : ndarray
         Checked targets: labels, one-hot rows, or one column of 0 and 1.
-    outputs : int
+    shape : tuple of int
+        Of a prediction.
     weight : ndarray or None
         Checked sample weights.
     dtype : numpy dtype
@@ -214,7 +215,11 @@ def class_weights(class_weight: Mapping[int, float] | None, y: Array, outputs: i
         return weight
     if not isinstance(class_weight, Mapping):
         raise InvalidTypeError(f"class_weight must map class numbers to weights, got {class_weight!r}")
-    classes = max(outputs, 2)
+    if len(shape) > 1:
+        raise InvalidValueError(
+            f"class_weight takes one class a sample, got predictions of shape {shape}: pass sample_weight instead"
+        )
+    classes = max(shape[0], 2)
     table = np.ones(classes, dtype)
     for label, value in class_weight.items():
         if isinstance(label, bool) or not hasattr(label, "__index__") or not 0 <= label.__index__() < classes:

@@ -123,7 +123,8 @@ def make_data(
     outputs = plan.outputs.rows
     assert plan.loss is not None
     if plan.loss.labels:
-        y: Any = rng.integers(0, outputs, samples)
+        classes = plan.outputs.shape[-1]
+        y: Any = rng.integers(0, classes, samples if classes == outputs else (samples, outputs // classes))
     else:
         y = rng.random((samples, outputs)).astype(dtype)
         y[rng.random(y.shape) < 0.2] = 0

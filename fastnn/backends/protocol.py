@@ -69,7 +69,8 @@ class Backend(Protocol):
         """Return ``dZ``, (M, N): ``dA`` times the derivative at Z."""
         ...
 
-    def loss_value(self, formula: Formula, mean: bool, delta: float | None, Y: Array, P: Array, weight: Array) -> Array:
+    def loss_value(self, formula: Formula, mean: bool, delta: float | None, Y: Array, P: Array, weight: Array,
+                   positions: int = 1) -> Array:  # fmt: skip
         """Return each sample's weighted loss, (N,): terms added in ascending order of the output."""
         ...
 
@@ -83,16 +84,17 @@ class Backend(Protocol):
         P: Array,
         A: Array,
         weight: Array,
+        positions: int = 1,
     ) -> Array:
         """Return the gradient of each sample's weighted loss by P, (M, N)."""
         ...
 
-    def softmax_crossentropy_value(self, Y: Array, Z: Array, weight: Array) -> Array:
-        """Return ``-sum(y log softmax(z))`` per sample, weighted, (N,)."""
+    def softmax_crossentropy_value(self, Y: Array, Z: Array, weight: Array, positions: int = 1) -> Array:
+        """Return ``-sum(y log softmax(z))`` per sample, weighted, (N,): the mean over positions."""
         ...
 
-    def softmax_crossentropy_gradient(self, Y: Array, Z: Array, weight: Array) -> Array:
-        """Return ``softmax(z) * sum(y) - y``, weighted, (M, N)."""
+    def softmax_crossentropy_gradient(self, Y: Array, Z: Array, weight: Array, positions: int = 1) -> Array:
+        """Return ``softmax(z) * sum(y) - y`` of each position, over their number, weighted, (M, N)."""
         ...
 
     def activity_penalty_value(self, l1: float, l2: float, A: Array, weight: Array, terms: Array) -> Array:

@@ -303,7 +303,7 @@ class Sequential:
         targets = check_targets(prefix + "y", y, len(samples), outputs, loss, self.dtype,
                                 allow_nonfinite=allow_nonfinite)  # fmt: skip
         weight = check_weights(prefix + "sample_weight", sample_weight, len(samples), self.dtype)
-        weight = class_weights(class_weight, targets, outputs[-1], weight, self.dtype)
+        weight = class_weights(class_weight, targets, outputs, weight, self.dtype)
         return Evaluation(Data(samples, targets, weight), targets, weight, found)
 
     def _outputs(self, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -313,7 +313,7 @@ class Sequential:
 
     def _metrics(self) -> list[Metric]:
         assert self.loss is not None
-        return _metrics(self._metric_requests, self.loss, self._built_plan().outputs.rows)
+        return _metrics(self._metric_requests, self.loss, self._built_plan().outputs.shape[-1])
 
     # --- training ---------------------------------------------------------------------------------
 
@@ -387,7 +387,7 @@ class Sequential:
 
     def _with_class_weights(self, what: Evaluation, class_weight: Mapping[int, float] | None) -> Evaluation:
         outputs = self._outputs(what.shape)
-        weight = class_weights(class_weight, what.y, outputs[-1], what.weight, self.dtype)
+        weight = class_weights(class_weight, what.y, outputs, what.weight, self.dtype)
         return Evaluation(Data(what.data.x, what.data.y, weight), what.y, weight, what.shape)
 
     def _split(self, everything: Evaluation, share: float, given: Any,

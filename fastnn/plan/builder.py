@@ -199,7 +199,9 @@ class PlanBuilder:
         last = self.forward[-1] if self.forward else None
         activation = None
         if last is not None and last.kind == "activation_forward" and _is(last.operands["A"], outputs):
-            activation = last.static["activation"]
+            found = last.static["activation"]
+            if found.elementwise or last.static["positions"] == outputs.rows // outputs.shape[-1]:
+                activation = found
         source, seed, value, gradient = self._loss_ops(loss, activation, last, outputs, targets, weights, terms)
         tape = [op for op in self.forward if not (op is last and not _is(source, outputs))]
         values = [value]
@@ -220,7 +222,7 @@ class PlanBuilder:
         """Return (tensor the loss is computed from, its gradient, op of the value, op of the gradient).
 
         A loss with a stable form for the output's activation is computed from the pre-activation, and its gradient
-        skips the activation.
+        skips the activation. Where outputs have several axes, the last one holds the classes of each position.
         """
         name = activation.name if activation is not None and last is not None else ""
         kernel = loss.sample_wise or loss.fused_sample_wise.get(name)
@@ -232,11 +234,12 @@ class PlanBuilder:
             source = z
         seed = self.tensor(outputs.shape, "d" + source.name)
         ends: dict[str, Operand] = {"Y": targets, "weight": weights}
+        static: dict[str, Any] = {"positions": outputs.rows // outputs.shape[-1]}
         if kernel:
-            value = Op(f"{kernel}_value", {"Z": source, **ends, "terms": terms}, {}, ("terms",))
-            return source, seed, value, Op(f"{kernel}_gradient", {"Z": source, **ends, "dZ": seed}, {}, ("dZ",))
+            value = Op(f"{kernel}_value", {"Z": source, **ends, "terms": terms}, static, ("terms",))
+            return source, seed, value, Op(f"{kernel}_gradient", {"Z": source, **ends, "dZ": seed}, static, ("dZ",))
         pair = fused or (loss.value, loss.derivative)
-        static = {"mean": loss.mean, "delta": loss.delta}
+        static |= {"mean": loss.mean, "delta": loss.delta}
         value = Op("loss_value", {"P": source, **ends, "terms": terms}, {"formula": pair[0], **static}, ("terms",))
         gradient = Op("loss_gradient", {"P": source, "A": outputs, **ends, "dP": seed},
                       {"formula": pair[1], "fused": fused is not None, **static}, ("dP",))  # fmt: skip

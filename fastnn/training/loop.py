@@ -21,6 +21,7 @@ from fastnn.metrics import Metric
 from fastnn.optimizers import Optimizer
 from fastnn.plan.data import Data
 from fastnn.plan.executor import Draw, Executor
+from fastnn.plan.plan import Plan
 from fastnn.training.history import History
 from fastnn.training.progress import Progress
 
@@ -104,16 +105,27 @@ def evaluate(
         losses = executor.run("evaluate", part, SAMPLE_BLOCK, steps, 0, None, out)
         total = _order_sum(total, losses[:, 0])
         penalty = float(losses[0, 1])
-        _update(metrics, what.y, out, what.weight, slice(start, start + count))
+        _update(metrics, executor.plan, what.y, out, what.weight, slice(start, start + count))
         check()
     return {"loss": total / samples + penalty} | {metric.name: metric.result() for metric in metrics}
 
 
-def _update(metrics: list[Metric], y: Array, out: Array | None, weight: Array | None, rows: slice | Array) -> None:
-    """Give the metrics the targets and weights of ``rows`` and their predictions."""
-    if out is not None:
-        for metric in metrics:
-            metric.update(y[rows], out, None if weight is None else weight[rows])
+def _update(metrics: list[Metric], plan: Plan, y: Array, out: Array | None, weight: Array | None,
+            rows: slice | Array) -> None:  # fmt: skip
+    """Give the metrics the targets and weights of ``rows`` and their predictions.
+
+    Where predictions have several axes, each position is a row of its own, with its sample's weight.
+    """
+    if out is None:
+        return
+    true, weights = y[rows], None if weight is None else weight[rows]
+    shape = plan.outputs.shape
+    if len(shape) > 1:
+        out = out.reshape(-1, shape[-1])
+        true = true.reshape(-1) if plan.loss is not None and plan.loss.labels else true.reshape(-1, shape[-1])
+        weights = None if weights is None else weights.repeat(plan.outputs.rows // shape[-1])
+    for metric in metrics:
+        metric.update(true, out, weights)
 
 
 def _rows(data: Data, first: int, count: int) -> Data:
@@ -238,7 +250,7 @@ def _epoch(task: Training, counter: Counter, progress: Progress, interrupt: Inte
         sizes = np.minimum(task.batch, samples - start - task.batch * np.arange(steps))
         total = _order_sum(total, losses[:, 0] + losses[:, 1] * sizes)
         rows = slice(start, start + count) if order is None else order[start : start + count]
-        _update(task.metrics, task.y, out, data.weight, rows)
+        _update(task.metrics, task.executor.plan, task.y, out, data.weight, rows)
         done += count
         progress.advance(count, total / done)
     return {"loss": total / samples} | {metric.name: metric.result() for metric in task.metrics}

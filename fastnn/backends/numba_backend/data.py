@@ -86,15 +86,15 @@ def make_pack_samples(dtype: Any, source: Any) -> Callable[..., None]:
 
 
 def make_pack_targets(dtype: Any, source: Any, labels: bool) -> Callable[..., None]:
-    """Operands: tensor, bytes between blocks, outputs, weight tensor (one row).
+    """Operands: tensor, bytes between blocks, outputs, weight tensor (one row), classes.
 
-    Integer labels (one column) become one-hot rows: 1 at the label, 0 elsewhere.
+    Integer labels, one for each position, become one-hot rows: 1 at the label, 0 elsewhere.
     """
     size = dtype().itemsize
 
     def pack_targets(context, record, item, store, scratch):
         zero, one, other = dtype(0), dtype(1), source(0)
-        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 4)
+        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 5)
         n, lanes = block_lanes(c, item, size)
         weight = view(zero, r[3] + store * r[1], lanes)
         y = view(zero, r[0] + store * r[1], r[2] * BLOCK)
@@ -103,9 +103,11 @@ def make_pack_targets(dtype: Any, source: Any, labels: bool) -> Callable[..., No
             weight[j] = one if c[WEIGHT] == 0 else view(zero, c[WEIGHT] + row * size, 1)[0]
             at = c[Y] + row * c[Y_ROW]
             if labels:
-                label = view(other, at, 1)[0]
-                for i in range(r[2]):
-                    y[i * BLOCK + j] = one if label == i else zero
+                for i in range(0, r[2], r[4]):
+                    label = view(other, at, 1)[0]
+                    for k in range(r[4]):
+                        y[(i + k) * BLOCK + j] = one if label == k else zero
+                    at += c[Y_COLUMN]
             else:
                 for i in range(r[2]):
                     y[i * BLOCK + j] = dtype(view(other, at + i * c[Y_COLUMN], 1)[0])

@@ -131,11 +131,13 @@ def _loss(x: Array, Y: Array, weight: Array, result_rows: int, *more: Array) -> 
     return run
 
 
-def loss_value(formula: Formula, mean: bool, delta: float | None, Y: Array, P: Array, weight: Array) -> Array:
+def loss_value(formula: Formula, mean: bool, delta: float | None, Y: Array, P: Array, weight: Array,
+               positions: int = 1) -> Array:  # fmt: skip
     """Return each sample's weighted loss; see ``protocol.Backend``."""
     run = _loss(P, Y, weight, 1)
-    run.over_blocks(loss.make_loss_value, (formula, mean, delta is not None), run[0], run[1], run[2], run[3],
-                    run.block_bytes, len(P), bits_of(delta or 0.0))  # fmt: skip
+    divided, divisor = loss.divisor(mean, len(P), positions)
+    run.over_blocks(loss.make_loss_value, (formula, divided, delta is not None), run[0], run[1], run[2], run[3],
+                    run.block_bytes, len(P), bits_of(delta or 0.0), divisor)  # fmt: skip
     result: Array = run.get(3)[0]
     return result
 
@@ -149,12 +151,14 @@ def loss_gradient(
     P: Array,
     A: Array,
     weight: Array,
+    positions: int = 1,
 ) -> Array:
     """Return the gradient of each sample's weighted loss by P; see ``protocol.Backend``."""
     run = _loss(P, Y, weight, len(P), A)
+    divided, divisor = loss.divisor(mean, len(P), positions)
     run.over_blocks(
         loss.make_loss_gradient,
-        (formula, mean, delta is not None, fused),
+        (formula, divided, delta is not None, fused),
         run[0],
         run[1],
         run[2],
@@ -162,25 +166,26 @@ def loss_gradient(
         run.block_bytes,
         len(P),
         bits_of(delta or 0.0),
+        divisor,
         run[4],
     )
     return run.get(3)
 
 
-def softmax_crossentropy_value(Y: Array, Z: Array, weight: Array) -> Array:
+def softmax_crossentropy_value(Y: Array, Z: Array, weight: Array, positions: int = 1) -> Array:
     """Return ``-sum(y log softmax(z))`` per sample, weighted; see ``protocol.Backend``."""
     run = _loss(Z, Y, weight, 1)
-    run.over_blocks(loss.make_softmax_crossentropy_value, (), run[0], run[1], run[2], run[3], run.block_bytes, len(Z))
+    run.over_blocks(loss.make_softmax_crossentropy_value, (), run[0], run[1], run[2], run[3], run.block_bytes,
+                    len(Z) // positions, positions)  # fmt: skip
     result: Array = run.get(3)[0]
     return result
 
 
-def softmax_crossentropy_gradient(Y: Array, Z: Array, weight: Array) -> Array:
+def softmax_crossentropy_gradient(Y: Array, Z: Array, weight: Array, positions: int = 1) -> Array:
     """Return ``softmax(z) * sum(y) - y``, weighted; see ``protocol.Backend``."""
     run = _loss(Z, Y, weight, len(Z))
-    run.over_blocks(
-        loss.make_softmax_crossentropy_gradient, (), run[0], run[1], run[2], run[3], run.block_bytes, len(Z)
-    )
+    run.over_blocks(loss.make_softmax_crossentropy_gradient, (positions > 1,), run[0], run[1], run[2], run[3],
+                    run.block_bytes, len(Z) // positions, positions)  # fmt: skip
     return run.get(3)
 
 

@@ -1,7 +1,8 @@
 """Losses over a block: terms and gradients by the single-source formulas, softmax cross-entropy by loops.
 
 The counterpart of ``numpy_backend/loss.py``. Each lane sums its sample's terms over the outputs in ascending order
-from +0, divides by the number of outputs where the loss is a mean, and multiplies by the sample's weight.
+from +0, divides by the number of outputs where the loss is a mean, or of positions where there are several, and
+multiplies by the sample's weight.
 """
 
 from __future__ import annotations
@@ -19,10 +20,16 @@ from fastnn.formulas import log
 from fastnn.plan.plan import Op
 
 
-def make_loss_value(dtype: Any, value: Callable[..., Any], mean: bool, has_delta: bool) -> Callable[..., None]:
-    """Operands: P, Y, weight, terms (one row), bytes between blocks, outputs, bits of delta.
+def divisor(mean: bool, outputs: int, positions: int) -> tuple[bool, int]:
+    """Return whether a sample's sum over outputs is divided, and by what."""
+    return mean or positions > 1, outputs if mean else positions
+
+
+def make_loss_value(dtype: Any, value: Callable[..., Any], divided: bool, has_delta: bool) -> Callable[..., None]:
+    """Operands: P, Y, weight, terms (one row), bytes between blocks, outputs, bits of delta, divisor.
 
     ``value(y, p)`` or ``value(y, p, delta)``; P is the tensor the formula reads (outputs or pre-activations).
+    ``divided`` says whether the divisor counts.
     """
     size = dtype().itemsize
     formula = _with_delta(share(value), has_delta)
@@ -30,7 +37,7 @@ def make_loss_value(dtype: Any, value: Callable[..., Any], mean: bool, has_delta
     def loss_value(context, record, item, store, scratch):
         wide_vectors()
         zero = dtype(0)
-        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 7)
+        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 8)
         delta = dtype(float_from_int_bits(r[6]))
         n, lanes = block_lanes(c, item, size)
         shift = store * r[4]
@@ -42,17 +49,17 @@ def make_loss_value(dtype: Any, value: Callable[..., Any], mean: bool, has_delta
             p, y = view(zero, r[0] + at, lanes), view(zero, r[1] + at, lanes)
             for j in range(lanes):
                 total[j] += formula(y[j], p[j], delta)
-        outputs = dtype(r[5])
+        over = dtype(r[7])
         for j in range(lanes):
-            total[j] = total[j] / outputs * weight[j] if mean else total[j] * weight[j]
+            total[j] = total[j] / over * weight[j] if divided else total[j] * weight[j]
 
     return loss_value
 
 
 def make_loss_gradient(
-    dtype: Any, derivative: Callable[..., Any], mean: bool, has_delta: bool, fused: bool
+    dtype: Any, derivative: Callable[..., Any], divided: bool, has_delta: bool, fused: bool
 ) -> Callable[..., None]:
-    """Operands: P, Y, weight, dP, bytes between blocks, outputs, bits of delta, A.
+    """Operands: P, Y, weight, dP, bytes between blocks, outputs, bits of delta, divisor, A.
 
     ``derivative(y, p[, delta])``, or ``derivative(y, z, a)`` for a loss fused with its activation.
     """
@@ -65,19 +72,19 @@ def make_loss_gradient(
     def loss_gradient(context, record, item, store, scratch):
         wide_vectors()
         zero = dtype(0)
-        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 8)
+        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 9)
         delta = dtype(float_from_int_bits(r[6]))
         n, lanes = block_lanes(c, item, size)
         shift = store * r[4]
         weight = view(zero, r[2] + shift, lanes)
-        outputs = dtype(r[5])
+        over = dtype(r[7])
         for i in range(r[5]):
             at = shift + i * BLOCK * size
-            p, y, a = view(zero, r[0] + at, lanes), view(zero, r[1] + at, lanes), view(zero, r[7] + at, lanes)
+            p, y, a = view(zero, r[0] + at, lanes), view(zero, r[1] + at, lanes), view(zero, r[8] + at, lanes)
             dp = view(zero, r[3] + at, lanes)
             for j in range(lanes):
                 d = formula(y[j], p[j], a[j], delta)
-                dp[j] = d / outputs * weight[j] if mean else d * weight[j]
+                dp[j] = d / over * weight[j] if divided else d * weight[j]
 
     return loss_gradient
 
@@ -107,67 +114,89 @@ def _fused(formula: Any) -> Any:
 
 
 def make_softmax_crossentropy_value(dtype: Any) -> Callable[..., None]:
-    """Operands: Z, Y, weight, terms, bytes between blocks, outputs."""
+    """Operands: Z, Y, weight, terms, bytes between blocks, classes, positions."""
     size = dtype().itemsize
 
     def softmax_crossentropy_value(context, record, item, store, scratch):
         wide_vectors()
         zero = dtype(0)
-        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 6)
+        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 7)
         n, lanes = block_lanes(c, item, size)
         shift = store * r[4]
-        top_and_sum(zero, size, r[0] + shift, r[5], lanes, scratch, scratch + BLOCK * size)
         high, log_sum = view(zero, scratch, lanes), view(zero, scratch + BLOCK * size, lanes)
+        one = view(zero, scratch + 2 * BLOCK * size, lanes)
         weight, total = view(zero, r[2] + shift, lanes), view(zero, r[3] + shift, lanes)
         for j in range(lanes):
-            log_sum[j] = log(log_sum[j])
             total[j] = zero
-        for i in range(r[5]):
-            at = shift + i * BLOCK * size
-            z, y = view(zero, r[0] + at, lanes), view(zero, r[1] + at, lanes)
+        for p in range(r[6]):
+            first = shift + p * r[5] * BLOCK * size
+            top_and_sum(zero, size, r[0] + first, r[5], lanes, scratch, scratch + BLOCK * size)
             for j in range(lanes):
-                # a class of weight zero counts nothing, also where its logarithm is infinite
-                total[j] += zero if y[j] == zero else y[j] * (log_sum[j] - (z[j] - high[j]))
+                log_sum[j] = log(log_sum[j])
+                one[j] = zero
+            for i in range(r[5]):
+                at = first + i * BLOCK * size
+                z, y = view(zero, r[0] + at, lanes), view(zero, r[1] + at, lanes)
+                for j in range(lanes):
+                    # a class of weight zero counts nothing, also where its logarithm is infinite
+                    one[j] += zero if y[j] == zero else y[j] * (log_sum[j] - (z[j] - high[j]))
+            for j in range(lanes):
+                total[j] += one[j]
+        positions = dtype(r[6])
         for j in range(lanes):
-            total[j] = total[j] * weight[j]
+            total[j] = total[j] / positions * weight[j]
 
     return softmax_crossentropy_value
 
 
-def make_softmax_crossentropy_gradient(dtype: Any) -> Callable[..., None]:
-    """Operands: Z, Y, weight, dZ, bytes between blocks, outputs."""
+def make_softmax_crossentropy_gradient(dtype: Any, many: bool) -> Callable[..., None]:
+    """Operands: Z, Y, weight, dZ, bytes between blocks, classes, positions.
+
+    ``many`` says whether there are several positions.
+    """
     size = dtype().itemsize
 
     def softmax_crossentropy_gradient(context, record, item, store, scratch):
         wide_vectors()
         zero = dtype(0)
-        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 6)
+        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 7)
         n, lanes = block_lanes(c, item, size)
-        shift = store * r[4]
-        exponentials(zero, size, r[0] + shift, r[5], lanes, r[3] + shift, scratch)
+        shift, positions = store * r[4], dtype(r[6])
         total = view(zero, scratch, lanes)
         weight, mass = view(zero, r[2] + shift, lanes), view(zero, scratch + 2 * BLOCK * size, lanes)
-        for j in range(lanes):
-            mass[j] = zero
-        for i in range(r[5]):
-            y = view(zero, r[1] + shift + i * BLOCK * size, lanes)
+        for p in range(r[6]):
+            first = shift + p * r[5] * BLOCK * size
+            exponentials(zero, size, r[0] + first, r[5], lanes, r[3] + first, scratch)
             for j in range(lanes):
-                mass[j] += y[j]
-        for i in range(r[5]):
-            at = shift + i * BLOCK * size
-            y, dz = view(zero, r[1] + at, lanes), view(zero, r[3] + at, lanes)
-            for j in range(lanes):
-                dz[j] = (dz[j] / total[j] * mass[j] - y[j]) * weight[j]
+                mass[j] = zero
+            for i in range(r[5]):
+                y = view(zero, r[1] + first + i * BLOCK * size, lanes)
+                for j in range(lanes):
+                    mass[j] += y[j]
+            for i in range(r[5]):
+                at = first + i * BLOCK * size
+                y, dz = view(zero, r[1] + at, lanes), view(zero, r[3] + at, lanes)
+                for j in range(lanes):
+                    d = dz[j] / total[j] * mass[j] - y[j]
+                    dz[j] = d / positions * weight[j] if many else d * weight[j]
 
     return softmax_crossentropy_gradient
 
 
-def _constants(o: Op) -> tuple[int, int]:
-    return rows_of(o, "P"), bits_of(o.static["delta"] or 0.0)
+def _divisor(o: Op) -> tuple[bool, int]:
+    return divisor(o.static["mean"], rows_of(o, "P"), o.static["positions"])
+
+
+def _constants(o: Op) -> tuple[int, int, int]:
+    return rows_of(o, "P"), bits_of(o.static["delta"] or 0.0), _divisor(o)[1]
 
 
 def _static(o: Op) -> tuple[Any, ...]:
-    return o.static["formula"], o.static["mean"], o.static["delta"] is not None
+    return o.static["formula"], _divisor(o)[0], o.static["delta"] is not None
+
+
+def _classes(o: Op) -> tuple[int, int]:
+    return rows_of(o, "Z") // o.static["positions"], o.static["positions"]
 
 
 LOWER = {
@@ -180,9 +209,9 @@ LOWER = {
         ("A",),
     ),
     "softmax_crossentropy_value": lambda o, low: Recipe(
-        make_softmax_crossentropy_value, (), ("Z", "Y", "weight", "terms"), (rows_of(o, "Z"),)
+        make_softmax_crossentropy_value, (), ("Z", "Y", "weight", "terms"), _classes(o)
     ),
     "softmax_crossentropy_gradient": lambda o, low: Recipe(
-        make_softmax_crossentropy_gradient, (), ("Z", "Y", "weight", "dZ"), (rows_of(o, "Z"),)
+        make_softmax_crossentropy_gradient, (o.static["positions"] > 1,), ("Z", "Y", "weight", "dZ"), _classes(o)
     ),
 }

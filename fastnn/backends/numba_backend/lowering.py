@@ -253,7 +253,7 @@ class Lowering:
         assert plan.targets is not None and plan.weights is not None and plan.loss is not None
         assert plan.terms is not None
         self.record(op(data.make_pack_targets, self.dtype, self.y_type, plan.loss.labels), 0, self.at(plan.targets),
-                    self.block_bytes, plan.targets.rows, self.at(plan.weights))  # fmt: skip
+                    self.block_bytes, plan.targets.rows, self.at(plan.weights), plan.targets.shape[-1])  # fmt: skip
         for o in plan.value:
             self.lower(o)
         gradients = []

@@ -48,12 +48,18 @@ _OPS: dict[str, Callable[[Operands, dict[str, Any]], Any]] = {
     "add": lambda o, s: o["A"] + o["B"],
     "add_in_place": lambda o, s: add_in_place(o["A"], o["B"]),
     "copy": lambda o, s: o["A"].copy(),
-    "loss_value": lambda o, s: loss_value(s["formula"], s["mean"], s["delta"], o["Y"], o["P"], o["weight"][0])[None],
+    "loss_value": lambda o, s: loss_value(
+        s["formula"], s["mean"], s["delta"], o["Y"], o["P"], o["weight"][0], s["positions"]
+    )[None],
     "loss_gradient": lambda o, s: loss_gradient(
-        s["formula"], s["mean"], s["delta"], s["fused"], o["Y"], o["P"], o["A"], o["weight"][0]
+        s["formula"], s["mean"], s["delta"], s["fused"], o["Y"], o["P"], o["A"], o["weight"][0], s["positions"]
     ),
-    "softmax_crossentropy_value": lambda o, s: softmax_crossentropy_value(o["Y"], o["Z"], o["weight"][0])[None],
-    "softmax_crossentropy_gradient": lambda o, s: softmax_crossentropy_gradient(o["Y"], o["Z"], o["weight"][0]),
+    "softmax_crossentropy_value": lambda o, s: softmax_crossentropy_value(
+        o["Y"], o["Z"], o["weight"][0], s["positions"]
+    )[None],
+    "softmax_crossentropy_gradient": lambda o, s: softmax_crossentropy_gradient(
+        o["Y"], o["Z"], o["weight"][0], s["positions"]
+    ),
     "activity_penalty_value": lambda o, s: activity_penalty_value(
         s["l1"], s["l2"], o["A"], o["weight"][0], o["terms"][0]
     )[None],
@@ -147,7 +153,9 @@ class NumpyExecutor:
         assert self.plan.loss is not None and self.plan.targets is not None and data.y is not None
         y = data.y[rows]
         if self.plan.loss.labels:
-            return (np.arange(self.plan.targets.rows)[:, None] == y.reshape(-1)).astype(self.dtype)
+            classes = np.arange(self.plan.targets.shape[-1])
+            labels = y.reshape(len(y), -1).T  # position by position
+            return (classes[:, None] == labels[:, None]).astype(self.dtype).reshape(-1, len(y))
         return np.ascontiguousarray(y.reshape(len(y), -1).T, self.dtype)
 
     def _operand(self, what: Tensor | Parameter | None, values: dict[int, Array]) -> Array | None:

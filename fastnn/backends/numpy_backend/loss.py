@@ -1,6 +1,7 @@
 """Losses: the single-source formulas on whole arrays, summed over outputs in order; softmax cross-entropy.
 
-Shapes: predictions P, targets Y (M, N); weights and sample losses (N,): M outputs, N samples.
+Shapes: predictions P, targets Y (M, N); weights and sample losses (N,): M outputs, N samples. Outputs of several axes
+have positions (time steps, places of an image): softmax cross-entropy takes M / positions classes at a time.
 """
 
 from __future__ import annotations
@@ -18,29 +19,32 @@ Formula = Callable[..., Any]
 
 
 @np.errstate(all="ignore")
-def loss_value(formula: Formula, mean: bool, delta: float | None, Y: Array, P: Array, weight: Array) -> Array:
-    """Return each sample's weighted loss: terms added in ascending order of the output, over M if ``mean``.
+def loss_value(formula: Formula, mean: bool, delta: float | None, Y: Array, P: Array, weight: Array,
+               positions: int = 1) -> Array:  # fmt: skip
+    """Return each sample's weighted loss: terms added in ascending order of the output, over M or the positions.
 
     Parameters
     ----------
     formula : callable
         ``value(y, p[, delta])``, one output's term.
     mean : bool
+        Whether a loss is the mean over outputs; else it is a sum over them, of which several positions take the mean.
     delta : float or None
     Y, P : ndarray (M, N)
     weight : ndarray (N,)
+    positions : int
 
     Returns
     -------
     ndarray (N,)
     """
     total = sum_features(formula(Y, P, *_delta(delta, P)))
-    return (total / P.dtype.type(len(P)) if mean else total) * weight  # type: ignore[no-any-return]
+    return total / P.dtype.type(len(P) if mean else positions) * weight  # type: ignore[no-any-return]
 
 
 @np.errstate(all="ignore")
 def loss_gradient(formula: Formula, mean: bool, delta: float | None, fused: bool, Y: Array, P: Array, A: Array,
-                  weight: Array) -> Array:  # fmt: skip
+                  weight: Array, positions: int = 1) -> Array:  # fmt: skip
     """Return the gradient of each sample's weighted loss by P.
 
     Parameters
@@ -52,13 +56,14 @@ def loss_gradient(formula: Formula, mean: bool, delta: float | None, fused: bool
     Y, P, A : ndarray (M, N)
         A is the activation's output; P is its pre-activation when fused.
     weight : ndarray (N,)
+    positions : int
 
     Returns
     -------
     ndarray (M, N)
     """
     d = formula(Y, P, A) if fused else formula(Y, P, *_delta(delta, P))
-    return (d / P.dtype.type(len(P)) if mean else d) * weight  # type: ignore[no-any-return]
+    return d / P.dtype.type(len(P) if mean else positions) * weight  # type: ignore[no-any-return]
 
 
 def _delta(delta: float | None, P: Array) -> tuple[Any, ...]:
@@ -66,34 +71,43 @@ def _delta(delta: float | None, P: Array) -> tuple[Any, ...]:
 
 
 @np.errstate(all="ignore")
-def softmax_crossentropy_value(Y: Array, Z: Array, weight: Array) -> Array:
+def softmax_crossentropy_value(Y: Array, Z: Array, weight: Array, positions: int = 1) -> Array:
     """Return ``-sum(y log softmax(z))`` per sample, weighted; a class with y = 0 counts nothing.
+
+    With several positions: from +0, the losses of the positions added in order, over their number.
 
     Parameters
     ----------
     Y, Z : ndarray (M, N)
     weight : ndarray (N,)
+    positions : int
 
     Returns
     -------
     ndarray (N,)
     """
-    shifted = Z - greatest_feature(Z)
-    log_sum = log(sum_features(exp(shifted)))
-    return sum_features(np.where(Y == 0, Y.dtype.type(0), Y * (log_sum - shifted))) * weight
+    total = np.zeros(Z.shape[1], Z.dtype)
+    for y, z in zip(np.split(Y, positions), np.split(Z, positions), strict=True):
+        shifted = z - greatest_feature(z)
+        log_sum = log(sum_features(exp(shifted)))
+        total += sum_features(np.where(y == 0, y.dtype.type(0), y * (log_sum - shifted)))
+    return total / Z.dtype.type(positions) * weight
 
 
 @np.errstate(all="ignore")
-def softmax_crossentropy_gradient(Y: Array, Z: Array, weight: Array) -> Array:
-    """Return ``softmax(z) * sum(y) - y``, weighted.
+def softmax_crossentropy_gradient(Y: Array, Z: Array, weight: Array, positions: int = 1) -> Array:
+    """Return ``softmax(z) * sum(y) - y`` of each position, over their number, weighted.
 
     Parameters
     ----------
     Y, Z : ndarray (M, N)
     weight : ndarray (N,)
+    positions : int
 
     Returns
     -------
     ndarray (M, N)
     """
-    return (softmax(Z) * sum_features(Y) - Y) * weight
+    pairs = zip(np.split(Y, positions), np.split(Z, positions), strict=True)
+    dZ = np.concatenate([softmax(z) * sum_features(y) - y for y, z in pairs])
+    return dZ / Z.dtype.type(positions) * weight
