@@ -71,6 +71,12 @@ LAYERS: dict[str, Callable[[], list[Any]]] = {
         layers.Dense(3, "softmax"),
     ],
     "gaussian_noise": lambda: [layers.Dense(9), layers.GaussianNoise(0.5), layers.Dense(3, "softmax")],
+    "layer_normalization": lambda: [
+        layers.LayerNormalization(),
+        layers.Dense(9),
+        layers.LayerNormalization(center=False),
+        layers.Dense(3, "softmax"),
+    ],
     "batch_normalization": lambda: [
         layers.BatchNormalization(),
         layers.Dense(9),

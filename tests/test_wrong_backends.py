@@ -64,6 +64,9 @@ ROWS = Stack(
 NORMALIZED = Stack(
     lambda: [layers.Dense(6, "tanh"), layers.BatchNormalization(), layers.Flatten(), layers.Dense(3)], (4, 5)
 )
+LAYER_NORMALIZED = Stack(
+    lambda: [layers.Dense(6, "tanh"), layers.LayerNormalization(), layers.Flatten(), layers.Dense(3)], (4, 5)
+)
 INFERENCE = Stack(lambda: [layers.BatchNormalization(scale=False, center=False), layers.Dense(3)], (9,), training=False)
 CONVOLUTIONS = Stack(
     lambda: [
@@ -212,6 +215,9 @@ OPS: dict[str, Network | Stack] = {
     "batch_normalization_inference": INFERENCE,
     "batch_normalization_products": NORMALIZED,
     "batch_normalization_backward_input": NORMALIZED,
+    "layer_normalization_forward": LAYER_NORMALIZED,
+    "layer_normalization_products": LAYER_NORMALIZED,
+    "layer_normalization_backward_input": LAYER_NORMALIZED,
     "max_pooling_forward": POOLING,
     "max_pooling_backward": POOLING,
     "average_pooling_forward": POOLING,
@@ -242,6 +248,7 @@ GRADIENTS: dict[str, Network | Stack] = {
     "convolution_backward_weights": CONVOLUTIONS,
     "transposed_convolution_backward_weights": CONVOLUTIONS,
     "batch_sums_gradient": NORMALIZED,
+    "sample_sums": LAYER_NORMALIZED,
 }
 
 # One sum in another order, or another rounding: (module, function, its wrong version, network, optimizer).

@@ -11,6 +11,7 @@ from fastnn.layers.base import LAYERS, Layer
 from fastnn.layers.branches import Add, Concatenate, Residual
 from fastnn.layers.convolution import Conv1D, Conv2D, DepthwiseConv2D
 from fastnn.layers.dense import Dense
+from fastnn.layers.layer_normalization import LayerNormalization
 from fastnn.layers.masking import Masking
 from fastnn.layers.noise import Dropout, GaussianNoise, SpatialDropout1D, SpatialDropout2D
 from fastnn.layers.normalization import BatchNormalization
@@ -62,6 +63,7 @@ __all__ = [
     "GlobalMaxPooling1D",
     "GlobalMaxPooling2D",
     "Layer",
+    "LayerNormalization",
     "Masking",
     "MaxPooling1D",
     "MaxPooling2D",

@@ -1,6 +1,6 @@
-"""How batch normalization sends gradients back; see ``gradients.py``.
+"""How batch and layer normalization send gradients back; see ``gradients.py``.
 
-The op that normalizes has the whole gradient: through the value, the mean and the variance. The ops that measure the
+The op that normalizes has the whole gradient: through the value, the mean and the variance. The ops that measure a
 minibatch hand on nothing.
 """
 
@@ -56,6 +56,31 @@ def batch_normalization_inference(builder: PlanBuilder, op: Op) -> None:
     assert isinstance(z, Tensor) and not builder.learns(z), "only a plan for training gives this layer's gradients"
 
 
+def layer_normalization(builder: PlanBuilder, op: Op) -> None:
+    """Emit gamma's and beta's gradients, by samples, and the input's gradient."""
+    x, z, mean, scale = (op.operands[name] for name in ("A", "Z", "mean", "scale"))
+    assert isinstance(x, Tensor) and isinstance(z, Tensor) and isinstance(mean, Tensor)
+    gamma, beta = op.operands["gamma"], op.operands["beta"]
+    dz = builder.delta(z)
+    if dz is None:
+        return
+    channels = x.rows // mean.rows
+    read = {"A": x, "mean": mean, "scale": scale, "dZ": dz}
+    if gamma is not None:
+        products = builder.tensor(channels, f"products of {z.name}")
+        builder.emit_backward("layer_normalization_products", None, ("S",), **read, S=products)
+        builder.emit_gradient("sample_sums", None, G=products, W=gamma)
+    dx = dz
+    if beta is not None:
+        sums = position_sums(builder, dz, channels)
+        builder.emit_gradient("sample_sums", None, G=sums, W=beta)
+        if sums is dz:
+            dx = builder.new_delta(x)  # the sum over samples comes last, and reads dZ
+    if builder.learns(x):
+        builder.emit_backward("layer_normalization_backward_input", None, ("dA",), **read, gamma=gamma, dA=dx)
+        builder.give(x, dx)
+
+
 def nothing(builder: PlanBuilder, op: Op) -> None:
     """Hand nothing on."""
 
@@ -67,4 +92,5 @@ RULES = {
     "batch_statistics": nothing,
     "batch_normalization_forward": batch_normalization,
     "batch_normalization_inference": batch_normalization_inference,
+    "layer_normalization_forward": layer_normalization,
 }

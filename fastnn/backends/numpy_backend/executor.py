@@ -10,7 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.backends.numpy_backend import convolution, noise, normalization, pooling, rearrange, recurrent, sums
+from fastnn.backends.numpy_backend import (
+    convolution,
+    layer_normalization,
+    noise,
+    normalization,
+    pooling,
+    rearrange,
+    recurrent,
+    sums,
+)
 from fastnn.backends.numpy_backend.activation import activation_backward, activation_forward
 from fastnn.backends.numpy_backend.branch import add_in_place
 from fastnn.backends.numpy_backend.dense import dense_backward_input, dense_backward_weights, dense_forward
@@ -67,6 +76,7 @@ _OPS: dict[str, Callable[[Operands, dict[str, Any]], Any]] = {
         s["l1"], s["l2"], o["A"], o["weight"][0], o["dA"]
     ),
     **convolution.OPS,
+    **layer_normalization.OPS,
     **noise.OPS,
     **pooling.OPS,
     **rearrange.OPS,
