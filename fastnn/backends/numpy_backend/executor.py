@@ -78,26 +78,26 @@ _OPS: dict[str, Callable[[Operands, dict[str, Any]], Any]] = {
     **convolution.OPS,
     **layer_normalization.OPS,
     **noise.OPS,
+    **normalization.OPS,
     **pooling.OPS,
     **rearrange.OPS,
     **recurrent.OPS,
+    **sums.OPS,
 }
 
 _GRADIENTS: dict[str, Callable[[Operands, dict[str, Any]], dict[str, Array]]] = {
-    **normalization.OPS,
     # kind: sums over the samples, by the operand whose gradient they are
     "dense_backward_weights": lambda o, s: dict(
         zip("Wb", dense_backward_weights(o["dZ"], o["A"], s["positions"]), strict=True)
-    **sums.OPS,
     ),
     **convolution.GRADIENTS,
+    **sums.GRADIENTS,
 }
 
 
 class NumpyExecutor:
     """Runs the programs of a plan with NumPy.
 
-    **sums.GRADIENTS,
     Parameters
     ----------
     plan : Plan
