@@ -71,6 +71,22 @@ LAYERS: dict[str, Callable[[], list[Any]]] = {
         layers.Dense(3, "softmax"),
     ],
     "gaussian_noise": lambda: [layers.Dense(9), layers.GaussianNoise(0.5), layers.Dense(3, "softmax")],
+    "prelu": lambda: [
+        layers.PReLU(),
+        layers.Dense(9),
+        layers.PReLU("ones", shared_axes=[1]),
+        layers.Dense(3, "softmax"),
+    ],
+    "relu": lambda: [layers.Dense(9), layers.ReLU(), layers.Dense(8), layers.ReLU(0.1), layers.Dense(3, "softmax")],
+    "leaky_relu": lambda: [layers.Dense(9), layers.LeakyReLU(), layers.Dense(3, "softmax")],
+    "elu": lambda: [layers.Dense(9), layers.ELU(0.5), layers.Dense(3, "softmax")],
+    "softmax": lambda: [layers.Dense(9), layers.Softmax(), layers.Dense(3), layers.Softmax()],
+    "activity_regularization": lambda: [
+        layers.ActivityRegularization(0.1),
+        layers.Dense(9, "tanh"),
+        layers.ActivityRegularization(0.01, 0.02),
+        layers.Dense(3, "softmax"),
+    ],
     "layer_normalization": lambda: [
         layers.LayerNormalization(),
         layers.Dense(9),

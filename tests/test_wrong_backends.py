@@ -64,6 +64,9 @@ ROWS = Stack(
 NORMALIZED = Stack(
     lambda: [layers.Dense(6, "tanh"), layers.BatchNormalization(), layers.Flatten(), layers.Dense(3)], (4, 5)
 )
+SLOPES = Stack(
+    lambda: [layers.Dense(6), layers.PReLU("random_normal", shared_axes=1), layers.Flatten(), layers.Dense(3)], (4, 5)
+)
 LAYER_NORMALIZED = Stack(
     lambda: [layers.Dense(6, "tanh"), layers.LayerNormalization(), layers.Flatten(), layers.Dense(3)], (4, 5)
 )
@@ -216,6 +219,9 @@ OPS: dict[str, Network | Stack] = {
     "batch_normalization_products": NORMALIZED,
     "batch_normalization_backward_input": NORMALIZED,
     "layer_normalization_forward": LAYER_NORMALIZED,
+    "prelu_forward": SLOPES,
+    "prelu_backward_input": SLOPES,
+    "prelu_products": SLOPES,
     "layer_normalization_products": LAYER_NORMALIZED,
     "layer_normalization_backward_input": LAYER_NORMALIZED,
     "max_pooling_forward": POOLING,

@@ -7,6 +7,7 @@ weights are stored as (units, inputs), as in the tutorial.
 from __future__ import annotations
 
 from fastnn.layers.activation import Activation
+from fastnn.layers.advanced_activation import ELU, ActivityRegularization, LeakyReLU, ReLU, Softmax
 from fastnn.layers.base import LAYERS, Layer
 from fastnn.layers.branches import Add, Concatenate, Residual
 from fastnn.layers.convolution import Conv1D, Conv2D, DepthwiseConv2D
@@ -25,6 +26,7 @@ from fastnn.layers.pooling import (
     MaxPooling1D,
     MaxPooling2D,
 )
+from fastnn.layers.prelu import PReLU
 from fastnn.layers.rearrange import (
     Cropping1D,
     Cropping2D,
@@ -39,10 +41,12 @@ from fastnn.layers.shape import Flatten, Reshape
 from fastnn.layers.transposed_convolution import Conv2DTranspose
 
 __all__ = [
+    "ELU",
     "GRU",
     "LAYERS",
     "LSTM",
     "Activation",
+    "ActivityRegularization",
     "Add",
     "AveragePooling1D",
     "AveragePooling2D",
@@ -64,13 +68,17 @@ __all__ = [
     "GlobalMaxPooling2D",
     "Layer",
     "LayerNormalization",
+    "LeakyReLU",
     "Masking",
     "MaxPooling1D",
     "MaxPooling2D",
+    "PReLU",
     "Permute",
+    "ReLU",
     "Reshape",
     "Residual",
     "SimpleRNN",
+    "Softmax",
     "SpatialDropout1D",
     "SpatialDropout2D",
     "UpSampling1D",

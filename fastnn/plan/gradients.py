@@ -16,6 +16,7 @@ from fastnn.plan import (
     gradients_noise,
     gradients_normalization,
     gradients_pooling,
+    gradients_prelu,
     gradients_rearrange,
     gradients_recurrent,
 )
@@ -88,6 +89,7 @@ GRADIENT_RULES: dict[str, Rule] = {
     **gradients_noise.RULES,
     **gradients_normalization.RULES,
     **gradients_pooling.RULES,
+    **gradients_prelu.RULES,
     **gradients_rearrange.RULES,
     **gradients_recurrent.RULES,
 }
