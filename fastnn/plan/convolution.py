@@ -7,7 +7,6 @@ transposed convolution has the same geometry read the other way: its input are t
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,19 +63,18 @@ class Convolution:
         """Shape of the weights: (M, C / G, R, S)."""
         return (self.filters, self.channels // self.groups, *self.size)
 
-    @functools.cached_property
-    def products(self) -> int:
-        """How many products of a weight and a cell there are for one filter and one channel of a sample."""
-        rows, columns = (
-            sum(places.stop - places.start for places, _ in (self.reach(axis, tap) for tap in range(self.size[axis])))
-            for axis in (0, 1)
-        )
-        return rows * columns
+    def links(self, axis: int) -> int:
+        """Return how many pairs of a place and a cell there are along an axis."""
+        count = 0
+        for tap in range(self.size[axis]):
+            places, _ = self.reach(axis, tap)
+            count += places.stop - places.start
+        return count
 
     @property
     def flops(self) -> float:
         """Multiplications and additions of a sample."""
-        return 2.0 * self.products * self.filters * (self.channels // self.groups)
+        return 2.0 * self.links(0) * self.links(1) * self.filters * (self.channels // self.groups)
 
 
 def out_places(cells: int, size: int, stride: int, dilation: int, padding: str) -> Pair:

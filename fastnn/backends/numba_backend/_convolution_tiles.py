@@ -12,6 +12,7 @@ from typing import Any
 from numba import types
 from numba.extending import intrinsic
 
+from fastnn.backends.numba_backend._jit import VECTOR_BYTES
 from fastnn.backends.numba_backend._memory import I64
 from fastnn.backends.numba_backend._tiles import _constant, _Vectors
 
@@ -140,6 +141,34 @@ def match_tile(typing: Any, zero: Any, mr: Any, nr: Any, d: Any, d_m: Any, a: An
         builder.position_at_end(done)
         for s, place in zip(sums, places, strict=True):
             v.store(s, place)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@intrinsic
+def pack_rows(typing: Any, zero: Any, source: Any, between: Any, target: Any, count: Any) -> Any:
+    """Copy ``count`` vectors that lie ``between`` bytes apart from ``source`` on to ``target``, side by side."""
+    signature = types.void(zero, *[types.int64] * 4)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        v = _Vectors(context, builder, zero)
+        source, between, target, count = arguments[1:]
+        end = builder.add(target, builder.mul(count, _constant(VECTOR_BYTES)))
+        before = builder.block
+        head, body, done = _loop(builder, "pack")
+        builder.branch(head)
+        builder.position_at_end(head)
+        read, written = builder.phi(I64), builder.phi(I64)
+        read.add_incoming(source, before)
+        written.add_incoming(target, before)
+        builder.cbranch(builder.icmp_signed("<", written, end), body, done)
+        builder.position_at_end(body)
+        v.store(v.load(read), written)
+        read.add_incoming(builder.add(read, between), body)
+        written.add_incoming(v.at(written, 1), body)
+        builder.branch(head)
+        builder.position_at_end(done)
         return context.get_dummy_value()
 
     return signature, generate

@@ -52,5 +52,6 @@ REUSE = 2  # like BLOCKS, but the storage of a block is the worker's: nothing is
 PAIR_LEVELS = 24
 """Levels of partial sums that wait to be combined: enough for 2^24 blocks of 1024 samples."""
 
-SCRATCH_BYTES = 32 * (64 * 4 + 8) * (PAIR_LEVELS + 2) + 4096
-"""Workspace of one worker: the sums of one item of weights (see ``dense.py``) at every level."""
+SCRATCH_BYTES = max(32 * (64 * 4 + 8) * (PAIR_LEVELS + 2) + 4096, 576 << 10)
+"""Workspace of one worker: the sums of one item of weights (see ``dense.py``) at every level, or what the gradient of a
+convolution's weights keeps in cache."""

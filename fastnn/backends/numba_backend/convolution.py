@@ -5,9 +5,8 @@ tap's row lies is the business of tables, made when a program is lowered (``_con
 classes by the taps that reach them (the interior; what is missing at each edge; with strides, each residue), and each
 class has its table of taps, so that taps in the padding are not there rather than zero.
 
-The gradient of weights is first summed over places, per sample, in a per-block op: a panel of weights has one vector
-of sums each, which stay in cache while the places go by in chunks. The sums of a block's samples are one node of the
-tree in which samples are added (rule 3); what is left to do over all blocks is in ``reduction.py``.
+The gradient of weights is first summed over the places and the samples of a block, in a per-block op
+(``_convolution_weights.py``); then over the blocks.
 """
 
 from __future__ import annotations
@@ -16,30 +15,16 @@ from collections.abc import Callable
 from typing import Any
 
 from fastnn.backends.numba_backend._convolution_tables import gather_tables, match_tables
-from fastnn.backends.numba_backend._convolution_tiles import gather_tile, match_tile
+from fastnn.backends.numba_backend._convolution_tiles import gather_tile
+from fastnn.backends.numba_backend._convolution_weights import make_convolution_partials, panel_of, part
 from fastnn.backends.numba_backend._jit import TILE_VECTORS, VECTOR_BYTES, inner
-from fastnn.backends.numba_backend._layout import BLOCK, OPERANDS, SCRATCH_BYTES
+from fastnn.backends.numba_backend._layout import BLOCK, OPERANDS
 from fastnn.backends.numba_backend._memory import view
 from fastnn.backends.numba_backend._recording import Gradient, Recipe
-from fastnn.backends.numba_backend._sample_groups import (
-    LANE_SUM_BYTES,
-    combine_groups,
-    make_position_sums,
-    make_sum_partials,
-    partial_items,
-    sum_lanes_of,
-)
+from fastnn.backends.numba_backend._sample_groups import make_position_sums, make_sum_partials, partial_items
 from fastnn.backends.numba_backend.dense import block_lanes
-from fastnn.contract import SAMPLE_GROUP
 from fastnn.plan.convolution import Convolution
 from fastnn.plan.plan import Op, Parameter, Tensor
-
-
-@inner
-def part(rest, most):
-    """Return the first of the nearly equal parts, each at most ``most``, into which ``rest`` is best divided."""
-    parts = (rest + most - 1) // most
-    return (rest + parts - 1) // parts
 
 
 def _make_gather(vectors: int) -> Any:
@@ -132,149 +117,6 @@ def make_gather_taps(dtype: Any) -> Callable[..., None]:
     return gather_taps
 
 
-def _make_match(columns: int) -> Any:
-    @inner
-    def match(zero, size, d, a, starts, taps, sums, sums_m, sums_n, units):
-        """Add one chunk of places to the sums of ``units`` x ``columns`` x ``taps`` weights."""
-        row = BLOCK * size
-        m = 0
-        while m < units:
-            rows = part(units - m, 4)
-            at = d + m * row
-            for t in range(taps):
-                pairs, count = starts[2 * t], starts[2 * t + 1]
-                to = sums + m * sums_m + t * VECTOR_BYTES
-                if rows == 4:
-                    match_tile(zero, 4, columns, at, row, a, row, pairs, count, to, sums_m, sums_n)
-                elif rows == 3:
-                    match_tile(zero, 3, columns, at, row, a, row, pairs, count, to, sums_m, sums_n)
-                elif rows == 2:
-                    match_tile(zero, 2, columns, at, row, a, row, pairs, count, to, sums_m, sums_n)
-                else:
-                    match_tile(zero, 1, columns, at, row, a, row, pairs, count, to, sums_m, sums_n)
-            m += rows
-
-    return match
-
-
-_match_4, _match_3, _match_2 = _make_match(4), _make_match(3), _make_match(2)
-
-
-@inner
-def _match_1(zero, size, d, a, starts, taps, sums, sums_m, sums_n, units):
-    """Add one chunk of places to the sums of ``units`` x ``taps`` weights of one channel."""
-    row = BLOCK * size
-    m = 0
-    while m < units:
-        rows = part(units - m, 8)
-        at = d + m * row
-        for t in range(taps):
-            pairs, count = starts[2 * t], starts[2 * t + 1]
-            to = sums + m * sums_m + t * VECTOR_BYTES
-            if rows == 8:
-                match_tile(zero, 8, 1, at, row, a, row, pairs, count, to, sums_m, sums_n)
-            elif rows == 7:
-                match_tile(zero, 7, 1, at, row, a, row, pairs, count, to, sums_m, sums_n)
-            elif rows == 6:
-                match_tile(zero, 6, 1, at, row, a, row, pairs, count, to, sums_m, sums_n)
-            elif rows == 5:
-                match_tile(zero, 5, 1, at, row, a, row, pairs, count, to, sums_m, sums_n)
-            elif rows == 4:
-                match_tile(zero, 4, 1, at, row, a, row, pairs, count, to, sums_m, sums_n)
-            elif rows == 3:
-                match_tile(zero, 3, 1, at, row, a, row, pairs, count, to, sums_m, sums_n)
-            elif rows == 2:
-                match_tile(zero, 2, 1, at, row, a, row, pairs, count, to, sums_m, sums_n)
-            else:
-                match_tile(zero, 1, 1, at, row, a, row, pairs, count, to, sums_m, sums_n)
-        m += rows
-
-
-def make_convolution_partials(dtype: Any) -> Callable[..., None]:
-    """Sum the gradient of weights over the places and the samples of a block.
-
-    Operands: the tensor at places, the tensor at cells, bytes between blocks, partial sums (one set of weights a
-    block), table of chunks, chunks, taps, groups, units and channels of a group, and a panel's units, channels and
-    taps. The table holds, for each chunk of places and tap, address and number of pairs (bytes from the first place and
-    from the first cell), of those places whose cell exists.
-    """
-    size = dtype().itemsize
-    width = VECTOR_BYTES // size
-
-    def convolution_partials(context, record, item, store, scratch):
-        zero = dtype(0)
-        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 13)
-        n, lanes = block_lanes(c, item, size)
-        taps, units, channels = r[6], r[8], r[9]
-        row = BLOCK * size
-        partials = r[3] + item * r[7] * units * channels * taps * size
-        most = (r[10] * r[11] * r[12] + width - 1) // width * width
-        totals = scratch + LANE_SUM_BYTES
-        sums = totals + BLOCK // SAMPLE_GROUP * most * size
-        starts = view(0, r[4], 2 * r[5] * taps)
-        for g in range(r[7]):
-            for m0 in range(0, units, r[10]):
-                ms = min(r[10], units - m0)
-                for c0 in range(0, channels, r[11]):
-                    cs = min(r[11], channels - c0)
-                    for t0 in range(0, taps, r[12]):
-                        ts = min(r[12], taps - t0)
-                        used = ms * cs * ts
-                        sums_n, sums_m = ts * VECTOR_BYTES, cs * ts * VECTOR_BYTES
-                        v = 0
-                        while v * width < n:
-                            empty = view(zero, sums, used * width)
-                            for i in range(used * width):
-                                empty[i] = zero
-                            d = r[0] + store * r[2] + (g * units + m0) * row + v * VECTOR_BYTES
-                            a = r[1] + store * r[2] + (g * channels + c0) * row + v * VECTOR_BYTES
-                            for k in range(r[5]):
-                                # invariant: sums hold, lane by lane, the products at the places of the chunks before
-                                chunk = starts[2 * (k * taps + t0) :]
-                                k_c = 0
-                                while k_c < cs:
-                                    columns = part(cs - k_c, 4)
-                                    at, to = a + k_c * row, sums + k_c * sums_n
-                                    if columns == 4:
-                                        _match_4(zero, size, d, at, chunk, ts, to, sums_m, sums_n, ms)
-                                    elif columns == 3:
-                                        _match_3(zero, size, d, at, chunk, ts, to, sums_m, sums_n, ms)
-                                    elif columns == 2:
-                                        _match_2(zero, size, d, at, chunk, ts, to, sums_m, sums_n, ms)
-                                    else:
-                                        _match_1(zero, size, d, at, chunk, ts, to, sums_m, sums_n, ms)
-                                    k_c += columns
-                            sum_lanes_of(zero, size, sums, width, used, v * width, n, totals, most, scratch)
-                            v += 1
-                        combine_groups(zero, size, totals, most, used, n)
-                        for m in range(ms):
-                            whole = ts == taps
-                            for k_c in range(1 if whole else cs):
-                                length = cs * ts if whole else ts
-                                source = view(zero, totals + (m * cs + k_c) * ts * size, length)
-                                first = ((g * units + m0 + m) * channels + c0 + k_c) * taps + t0
-                                target = view(zero, partials + first * size, length)
-                                for i in range(length):
-                                    target[i] = source[i]
-
-    return convolution_partials
-
-
-def panel_of(units: int, channels: int, taps: int, size: int) -> tuple[int, int, int]:
-    """Return how many units, channels and taps of a group go through the places together.
-
-    Their sums and their lanes' sums lie in the worker's scratch: some 2500 weights.
-    """
-    width = VECTOR_BYTES // size
-    room = SCRATCH_BYTES - LANE_SUM_BYTES - VECTOR_BYTES
-    most = room // (VECTOR_BYTES + BLOCK // SAMPLE_GROUP * size) // width * width
-    few_units, few_channels = min(units, 4), min(channels, 4)
-    t = min(taps, most // (few_units * few_channels))
-    m = min(units, max(few_units, min(32, most // (t * few_channels)) // 4 * 4))
-    c = min(channels, max(few_channels, most // (t * m) // 4 * 4))
-    return m, c, t
-
-
 def _geometry(o: Op) -> Convolution:
     geometry = o.static["geometry"]
     assert isinstance(geometry, Convolution)
@@ -305,11 +147,12 @@ def _weights(places: str, cells: str) -> Any:
         w, b = o.operands["W"], o.operands["b"]
         assert isinstance(at_places, Tensor) and isinstance(at_cells, Tensor) and isinstance(dz, Tensor)
         assert isinstance(w, Parameter)
-        filters, channels, taps = g.filters // g.groups, g.channels // g.groups, g.size[0] * g.size[1]
-        table, chunks = match_tables(g, low.size, low.table)
+        panel = panel_of(g)
+        tables = match_tables(g, low.size, panel[3:], low.table)
         low.record_block_op(make_convolution_partials, low.at(at_places), low.at(at_cells), low.block_bytes,
-                            low.partials(w), table, chunks, taps, g.groups, filters, channels,
-                            *panel_of(filters, channels, taps, low.size), work=g.flops)  # fmt: skip
+                            low.partials(w), tables.cells, tables.pairs, g.places[0] * g.places[1], tables.chunks,
+                            g.groups, g.filters // g.groups, g.channels // g.groups, *g.size, tables.group, *panel,
+                            work=g.flops)  # fmt: skip
         found = [Gradient(make_sum_partials, partial_items(w), (low.partials(w), w.size, w.offset), (w,))]
         if isinstance(b, Parameter):
             low.record_block_op(make_position_sums, low.at(dz), low.block_bytes, low.partials(b), b.size,
