@@ -6,6 +6,7 @@ infinities and NaN stay in their cell; a rectifier makes ties.
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -103,7 +104,8 @@ def test_places_are_keras_s(cells, size, stride, padding):
         [h for h in range(p * stride - before, p * stride - before + size) if 0 <= h < cells] for p in range(places)
     ]
     assert all(seen)
-    assert [list(windows.cells_of(p)) for p in range(places)] == seen
+    starts, table = windows.cells_by_window()
+    assert [table[first:last].tolist() for first, last in itertools.pairwise(starts)] == seen
     if places:
         assert windows.cell_counts()[:, 0].tolist() == [len(cells) for cells in seen]
     every = [h for of_one in seen for h in of_one]
@@ -115,11 +117,16 @@ def stack(pool: Any, shape: tuple[int, ...], activation: str = "relu") -> Stack:
     return Stack(lambda: [layers.Dense(shape[-1], activation), pool, layers.Flatten(), layers.Dense(3)], shape)
 
 
-def check_parity(network: Stack, dtype: Any, samples: int, batch: int, special: bool = False) -> None:
+def check_parity(
+    network: Stack, dtype: Any, samples: int, batch: int, special: bool = False, ties: bool = False
+) -> None:
     plan = network.plan()
     data = make_data(plan, dtype, samples, 3, special=special, weighted=True)
+    parameters = start(plan, dtype)
+    if ties:  # cells are alike, and who wins shows in the gradient of the weights
+        parameters[: plan.parameters[0].size] = 0
     results = [
-        quantities(backends.get_backend(name), plan, dtype, data, batch, steps=2, parameters=start(plan, dtype))
+        quantities(backends.get_backend(name), plan, dtype, data, batch, steps=2, parameters=parameters)
         for name in ("numpy", "numba")
     ]
     assert_same_quantities(*results, f"{samples} samples, batch {batch}")
@@ -133,6 +140,8 @@ def test_parity(axes, dtype):
     for samples in (1, 2, 3, 17, 63, 64, 65):
         for pool in (*(kind() for kind in KINDS[axes]), KINDS[axes][0](3, 2, "same"), KINDS[axes][1](3, 1, "same")):
             check_parity(stack(pool, shape), dtype, samples, 64)
+    for pool in (KINDS[axes][0](2, 1), KINDS[axes][0](3, 3)):
+        check_parity(stack(pool, shape, "linear"), dtype, 17, 64, ties=True)
 
 
 @pytest.mark.needs_jit
@@ -140,6 +149,20 @@ def test_parity(axes, dtype):
 def test_parity_of_many_samples(dtype):
     for pool in (layers.MaxPooling2D(2, 1), layers.AveragePooling2D(3, 2, "same")):
         check_parity(stack(pool, (3, 4, 2)), dtype, 2600, 2500)
+
+
+@pytest.mark.needs_jit
+@pytest.mark.parametrize("pool", [layers.MaxPooling2D(3, 1), layers.AveragePooling2D(3, 1)], ids=repr)
+@pytest.mark.parametrize("what", ["_taps", "reversed"])
+def test_another_order_is_seen(monkeypatch, pool, what):
+    """The parity check fails where a window takes its cells backwards, or a cell its windows."""
+    right = pooling._taps
+    if what == "_taps":
+        monkeypatch.setattr(pooling, what, lambda windows: reversed(list(right(windows))))
+    else:
+        monkeypatch.setattr(pooling, what, lambda taps: taps, raising=False)
+    with pytest.raises(AssertionError, match="differ"):
+        check_parity(stack(pool, (6, 7, 2), "linear"), np.float32, 3, 64, ties=pool.op == "max" and what == "_taps")
 
 
 numbers = st.integers(1, 5)

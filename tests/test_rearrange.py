@@ -180,11 +180,11 @@ def test_a_prediction_does_not_depend_on_the_batch(backend):
 
 
 def inception() -> list[Any]:
-    """Return blocks of branches that see an image through windows of several sizes; a dense layer is a 1 x 1 kernel."""
+    """Return blocks of branches that see an image through windows of several sizes."""
     block = [
-        [layers.Dense(3, "relu")],
-        [layers.Dense(2, "relu"), layers.AveragePooling2D(3, 1, "same"), layers.Dense(4, "relu")],
-        [layers.MaxPooling2D(3, 1, "same"), layers.Dense(2, "relu")],
+        [layers.Conv2D(3, 1, activation="relu")],
+        [layers.Conv2D(2, 1, activation="relu"), layers.Conv2D(4, 3, padding="same", activation="relu")],
+        [layers.MaxPooling2D(3, 1, "same"), layers.Conv2D(2, 1, activation="relu")],
     ]
     return [
         layers.Concatenate(block),
@@ -198,12 +198,25 @@ def inception() -> list[Any]:
 def resnet() -> list[Any]:
     """Return residual blocks, the second of which halves the image."""
     return [
-        layers.Dense(4),
-        layers.Residual([layers.Dense(4, "relu"), layers.AveragePooling2D(3, 1, "same"), layers.Dense(4)]),
+        layers.Conv2D(4, 3, padding="same"),
+        layers.Residual(
+            [
+                layers.Conv2D(4, 3, padding="same"),
+                layers.BatchNormalization(),
+                layers.Activation("relu"),
+                layers.Conv2D(4, 3, padding="same"),
+                layers.BatchNormalization(),
+            ]
+        ),
         layers.Activation("relu"),
         layers.Residual(
-            [layers.MaxPooling2D(3, 2, "same"), layers.Dense(6, "relu"), layers.Dense(6)],
-            [layers.AveragePooling2D(1, 2, "same"), layers.Dense(6)],
+            [
+                layers.ZeroPadding2D(),
+                layers.Conv2D(6, 3, 2, activation="relu"),
+                layers.Conv2D(6, 3, padding="same"),
+                layers.BatchNormalization(),
+            ],
+            [layers.Conv2D(6, 1, 2), layers.BatchNormalization()],
         ),
         layers.Activation("relu"),
         layers.GlobalAveragePooling2D(),
@@ -238,6 +251,7 @@ def test_networks_of_branches_train_to_the_same_bits(make, dtype):
      r"Cropping2D by \(\(1, 1\), \(2, 2\)\) leaves nothing of samples of shape \(4, 4, 1\)"),
     (layers.Cropping1D, (2, 4), InvalidValueError, "Cropping1D .* leaves nothing"),
     (lambda: layers.UpSampling2D(0), (4, 4, 1), InvalidValueError, "size must be at least 1, got 0"),
+    (lambda: layers.UpSampling2D(2, interpolation="cubic"), (4, 4, 1), InvalidValueError, "'nearest', got 'cubic'"),
     (lambda: layers.UpSampling1D((2, 2)), (4, 4), InvalidValueError, "size must hold 1 whole number"),
     (lambda: layers.Permute((1, 1)), (4, 4), InvalidValueError, r"dims must hold 1 to 2, each once, got \(1, 1\)"),
     (lambda: layers.Permute((0, 1)), (4, 4), InvalidValueError, "dims must be at least 1, got 0"),

@@ -189,6 +189,7 @@ class UpSampling1D(_UpSampling):
     kind, axes = "up_sampling_1d", 1
 
 
+@dataclass
 class UpSampling2D(_UpSampling):
     """Repeat every row and every column: the nearest of the image's values.
 
@@ -198,9 +199,18 @@ class UpSampling2D(_UpSampling):
         How often: (rows, columns).
     input_shape : tuple of int, optional
         Shape of a sample, for the first layer of a model that is to be built before it sees data.
+    interpolation : "nearest"
+        The one there is; Keras has others.
     """
 
     kind, axes = "up_sampling_2d", 2
+
+    interpolation: str = "nearest"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.interpolation != "nearest":
+            raise InvalidValueError(f"UpSampling2D knows interpolation 'nearest', got {self.interpolation!r}")
 
 
 @dataclass

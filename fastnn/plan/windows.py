@@ -47,15 +47,21 @@ class Windows:
             return slice(0, 0), slice(0, 0)
         return slice(first, last + 1), slice(first * stride + shift, last * stride + shift + 1, stride)
 
-    def cells_of(self, window: int) -> Any:
-        """Return the numbers of the cells that a window sees, ascending: row by row."""
-        rows, columns = (
-            np.arange(max(0, place * stride - before), min(cells, place * stride - before + size))
-            for place, stride, before, cells, size in zip(
-                divmod(window, self.places[1]), self.strides, self.before, self.cells, self.size, strict=True
+    def cells_by_window(self) -> tuple[Any, Any]:
+        """Return where each window's cells start in a table, and that table; int64.
+
+        A window's cells are numbered row by row, and ascend. The starts have one entry more than there are windows.
+        """
+        (rows, rows_exist), (columns, columns_exist) = (
+            (at := np.arange(places)[:, None] * stride - before + np.arange(size), (at >= 0) & (at < cells))
+            for cells, size, stride, before, places in zip(
+                self.cells, self.size, self.strides, self.before, self.places, strict=True
             )
         )
-        return (rows[:, None] * self.cells[1] + columns).reshape(-1)
+        table = rows[:, None, :, None] * self.cells[1] + columns[None, :, None, :]
+        exist = rows_exist[:, None, :, None] & columns_exist[None, :, None, :]
+        counts = np.count_nonzero(exist, axis=(2, 3)).reshape(-1)
+        return np.concatenate([[0], np.add.accumulate(counts)]), table[exist]
 
     @property
     def overlap(self) -> bool:

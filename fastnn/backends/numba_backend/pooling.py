@@ -141,9 +141,7 @@ def tables(windows: Windows, cell_bytes: int) -> tuple[Any, Any, Any]:
     Cells are named by their bytes past the first. Where windows overlap, every cell's gradient is a sum that starts at
     zero; else, only the cells that no window sees.
     """
-    found = [windows.cells_of(w) for w in range(windows.places[0] * windows.places[1])]
-    cells = np.concatenate(found)
-    starts = np.concatenate([[0], np.add.accumulate([len(of_one) for of_one in found])])
+    starts, cells = windows.cells_by_window()
     bare = np.arange(windows.cells[0] * windows.cells[1])
     if not windows.overlap:
         bare = np.setdiff1d(bare, cells)
