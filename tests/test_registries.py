@@ -71,6 +71,7 @@ LAYERS: dict[str, Callable[[], list[Any]]] = {
         layers.Dense(3, "softmax"),
     ],
     "gaussian_noise": lambda: [layers.Dense(9), layers.GaussianNoise(0.5), layers.Dense(3, "softmax")],
+    "embedding": lambda: [layers.Embedding(11, 5), layers.Flatten(), layers.Dense(3, "softmax")],
     "prelu": lambda: [
         layers.PReLU(),
         layers.Dense(9),
@@ -219,6 +220,8 @@ def test_initializers(name):
 def trained(backend: str, stack: list[Any], **options: Any) -> tuple[Any, Any]:
     rng = np.random.default_rng(5)
     x, y = rng.standard_normal((70, 7)).astype(np.float32), rng.integers(0, 3, 70)
+    if isinstance(stack[0], layers.Embedding):
+        x = np.abs(x * 9).astype(np.int32) % stack[0].input_dim
     model = Sequential(stack, seed=3, backend=backend)
     loss = options.pop("loss", "sparse_categorical_crossentropy")
     if loss == "binary_crossentropy":

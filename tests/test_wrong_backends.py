@@ -64,6 +64,7 @@ ROWS = Stack(
 NORMALIZED = Stack(
     lambda: [layers.Dense(6, "tanh"), layers.BatchNormalization(), layers.Flatten(), layers.Dense(3)], (4, 5)
 )
+TABLE = Stack(lambda: [layers.Embedding(3, 5, "glorot_uniform"), layers.Flatten(), layers.Dense(3)], (4,))
 SLOPES = Stack(
     lambda: [layers.Dense(6), layers.PReLU("random_normal", shared_axes=1), layers.Flatten(), layers.Dense(3)], (4, 5)
 )
@@ -219,6 +220,7 @@ OPS: dict[str, Network | Stack] = {
     "batch_normalization_products": NORMALIZED,
     "batch_normalization_backward_input": NORMALIZED,
     "layer_normalization_forward": LAYER_NORMALIZED,
+    "embedding_forward": TABLE,
     "prelu_forward": SLOPES,
     "prelu_backward_input": SLOPES,
     "prelu_products": SLOPES,
@@ -255,6 +257,7 @@ GRADIENTS: dict[str, Network | Stack] = {
     "transposed_convolution_backward_weights": CONVOLUTIONS,
     "batch_sums_gradient": NORMALIZED,
     "sample_sums": LAYER_NORMALIZED,
+    "embedding_backward_weights": TABLE,
 }
 
 # One sum in another order, or another rounding: (module, function, its wrong version, network, optimizer).

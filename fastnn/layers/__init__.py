@@ -12,6 +12,7 @@ from fastnn.layers.base import LAYERS, Layer
 from fastnn.layers.branches import Add, Concatenate, Residual
 from fastnn.layers.convolution import Conv1D, Conv2D, DepthwiseConv2D
 from fastnn.layers.dense import Dense
+from fastnn.layers.embedding import Embedding
 from fastnn.layers.layer_normalization import LayerNormalization
 from fastnn.layers.masking import Masking
 from fastnn.layers.noise import Dropout, GaussianNoise, SpatialDropout1D, SpatialDropout2D
@@ -60,6 +61,7 @@ __all__ = [
     "Dense",
     "DepthwiseConv2D",
     "Dropout",
+    "Embedding",
     "Flatten",
     "GaussianNoise",
     "GlobalAveragePooling1D",

@@ -27,6 +27,18 @@ class Layer(ABC):
     def build(self, plan: PlanBuilder, x: Tensor) -> Tensor:
         """Emit the layer's ops on ``x`` and return its output tensor."""
 
+    def check_input(self, name: str, x: Any, dtype: Any) -> None:  # noqa: B027 (no layer need say more)
+        """Raise an error unless samples hold what this layer takes as a model's first; their shape is checked before.
+
+        Parameters
+        ----------
+        name : str
+            What the argument is called.
+        x : ndarray (N, features)
+        dtype : numpy dtype
+            The model's.
+        """
+
     @property
     def stated_shape(self) -> tuple[int, ...] | None:
         """Shape of a sample, where the layer states it: its ``input_shape``."""

@@ -299,6 +299,8 @@ class Sequential:
             self.layers[0].stated_shape if self.layers else None
         )  # fmt: skip
         samples, found = check_samples(prefix + "x", x, shape, self.dtype, allow_nonfinite=allow_nonfinite)
+        if self.layers:
+            self.layers[0].check_input(prefix + "x", samples, self.dtype)
         outputs = self._outputs(found)
         targets = check_targets(prefix + "y", y, len(samples), outputs, loss, self.dtype,
                                 allow_nonfinite=allow_nonfinite)  # fmt: skip
@@ -492,6 +494,7 @@ class Sequential:
         plan = self._built_plan()
         samples, _ = check_samples("x", x, plan.inputs.shape, self.dtype, allow_empty=True,
                                    allow_nonfinite=allow_nonfinite)  # fmt: skip
+        self.layers[0].check_input("x", samples, self.dtype)
         out = np.empty((len(samples), plan.outputs.rows), self.dtype)
         with self._lock:
             for first in range(0, len(samples), _PREDICTED_AT_ONCE):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from fastnn.plan import (
     gradients_convolution,
+    gradients_embedding,
     gradients_noise,
     gradients_normalization,
     gradients_pooling,
@@ -86,6 +87,7 @@ GRADIENT_RULES: dict[str, Rule] = {
     "add": add,
     "activity_penalty": activity_penalty,
     **gradients_convolution.RULES,
+    **gradients_embedding.RULES,
     **gradients_noise.RULES,
     **gradients_normalization.RULES,
     **gradients_pooling.RULES,

@@ -20,6 +20,7 @@ from fastnn.backends.numba_backend import (
     convolution,
     data,
     dense,
+    embedding,
     layer_normalization,
     loss,
     noise,
@@ -55,6 +56,7 @@ LOWER = {
     **branch.LOWER,
     **convolution.LOWER,
     **dense.LOWER,
+    **embedding.LOWER,
     **layer_normalization.LOWER,
     **loss.LOWER,
     **noise.LOWER,
@@ -68,7 +70,12 @@ LOWER = {
 }
 """How each kind of forward and backward op is recorded."""
 
-LOWER_GRADIENTS = {**convolution.LOWER_GRADIENTS, **dense.LOWER_GRADIENTS, **sums.LOWER_GRADIENTS}
+LOWER_GRADIENTS = {
+    **convolution.LOWER_GRADIENTS,
+    **dense.LOWER_GRADIENTS,
+    **embedding.LOWER_GRADIENTS,
+    **sums.LOWER_GRADIENTS,
+}
 """How each kind of op that sums gradients of weights is recorded."""
 
 

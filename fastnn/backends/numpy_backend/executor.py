@@ -12,6 +12,7 @@ import numpy as np
 
 from fastnn.backends.numpy_backend import (
     convolution,
+    embedding,
     layer_normalization,
     noise,
     normalization,
@@ -77,6 +78,7 @@ _OPS: dict[str, Callable[[Operands, dict[str, Any]], Any]] = {
         s["l1"], s["l2"], o["A"], o["weight"][0], o["dA"]
     ),
     **convolution.OPS,
+    **embedding.OPS,
     **layer_normalization.OPS,
     **noise.OPS,
     **normalization.OPS,
@@ -93,6 +95,7 @@ _GRADIENTS: dict[str, Callable[[Operands, dict[str, Any]], dict[str, Array]]] = 
         zip("Wb", dense_backward_weights(o["dZ"], o["A"], s["positions"]), strict=True)
     ),
     **convolution.GRADIENTS,
+    **embedding.GRADIENTS,
     **sums.GRADIENTS,
 }
 
