@@ -15,8 +15,9 @@ from typing import Any
 import numba
 import numpy as np
 import pytest
-from networks import Network, make_data, quantities
+from networks import Network, Stack, make_data, quantities
 
+from fastnn import layers
 from fastnn.backends import numba_backend
 from fastnn.backends.numba_backend import _jit, dense, random, walker
 from fastnn.optimizers import SGD, Adam
@@ -26,10 +27,25 @@ pytestmark = pytest.mark.needs_jit
 FUSED = re.compile(r"\b(v?f[n]?m(add|sub)\w*|fml[as]\w*)\b")
 """x86: vfmadd231ps, vfnmadd, vfmsub, ...; AArch64: fmadd, fmsub, fnmadd, fmla, fmls."""
 
+WINDOWS = Stack(
+    lambda: [
+        layers.Dense(12),
+        layers.Reshape((3, 2, 2)),
+        layers.MaxPooling2D(2, 1),
+        layers.AveragePooling2D((2, 1), 1, "same"),
+        layers.UpSampling2D(),
+        layers.MaxPooling2D(),
+        layers.Flatten(),
+        layers.Dense(3),
+    ],
+    (5,),
+)
+
 RUNS = (
     (Network((5, 17, 3), ("gelu", "softmax"), "categorical_crossentropy", penalty=(0.1, 0.1)), Adam()),
     (Network((5, 17, 3), ("tanh", "sigmoid"), "binary_crossentropy", activity=(0.1, 0.1)), SGD(clipnorm=1.0)),
     (Network((5, 17, 3), ("elu", "softmax"), "mse"), SGD(momentum=0.9, clipvalue=1.0)),
+    (WINDOWS, SGD()),
 )
 
 X86 = os.uname().machine in ("x86_64", "AMD64")
