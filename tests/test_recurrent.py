@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 from bits import assert_same_bits
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import Stack, assert_same_quantities, make_data, quantities, start
 
@@ -210,6 +210,7 @@ def test_parity_of_masks_and_activations(cell, dtype):
 
 
 @pytest.mark.needs_jit
+@settings(deadline=None, max_examples=30)  # some compile
 @given(
     cell=st.sampled_from(list(CELLS.values())),
     steps=st.integers(1, 6),

@@ -27,6 +27,7 @@ from fastnn.backends.numba_backend import (
     normalization,
     penalty,
     pooling,
+    positions,
     prelu,
     rearrange,
     recurrent,
@@ -74,6 +75,7 @@ LOWER_GRADIENTS = {
     **convolution.LOWER_GRADIENTS,
     **dense.LOWER_GRADIENTS,
     **embedding.LOWER_GRADIENTS,
+    **positions.LOWER_GRADIENTS,
     **sums.LOWER_GRADIENTS,
 }
 """How each kind of op that sums gradients of weights is recorded."""

@@ -157,7 +157,8 @@ def make_simple_rnn_backward(dtype: Any, formula: Any, has_alpha: bool, apart: b
                         put(past, j, 4, zero if here_ else dh)
                         dz = dz if here_ else zero
                     put(g, j, 1, dz)
-            product_from_zero(zero, size, r[3], 1, units, r[1] + here, r[6] + block, 0, units, units, lanes)
+            if s > 0:
+                product_from_zero(zero, size, r[3], 1, units, r[1] + here, r[6] + block, 0, units, units, lanes)
 
     return simple_rnn_backward
 
@@ -302,7 +303,8 @@ def make_lstm_backward(dtype: Any, formula: Any, has_alpha: bool, gate_formula: 
                     put(g2, j, 6, d2)
                     put(g3, j, 7, d3)
                     put(by_cell, j, 14, dc)
-            product_from_zero(zero, size, r[3], 1, units, r[1] + gates, r[6] + block, 0, units, 4 * units, lanes)
+            if s > 0:
+                product_from_zero(zero, size, r[3], 1, units, r[1] + gates, r[6] + block, 0, units, 4 * units, lanes)
 
     return lstm_backward
 
@@ -434,7 +436,8 @@ def make_gru_backward(dtype: Any, formula: Any, has_alpha: bool, gate_formula: A
                     put(s0, j, 6, d0)
                     put(s1, j, 7, d1)
                     put(s2, j, 8, by_sum)
-            product_from_zero(zero, size, r[3], 1, units, r[10] + gates, r[6] + block, 0, units, 3 * units, lanes)
+            if s > 0:
+                product_from_zero(zero, size, r[3], 1, units, r[10] + gates, r[6] + block, 0, units, 3 * units, lanes)
 
     return gru_backward
 
