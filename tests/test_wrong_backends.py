@@ -6,6 +6,7 @@ A wrong backend is the reference with one function replaced; it is compared with
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +17,7 @@ from networks import Network, Stack, assert_same_quantities, make_data, quantiti
 
 from fastnn import layers
 from fastnn.backends import numba_backend, numpy_backend
-from fastnn.backends.numpy_backend import activation, dense, loss, penalty, recurrent, reduction, update
+from fastnn.backends.numpy_backend import activation, convolution, dense, loss, penalty, recurrent, reduction, update
 from fastnn.contract import combine_pairwise
 from fastnn.optimizers import SGD, Optimizer
 from fastnn.plan.gradients import GRADIENT_RULES
@@ -182,12 +183,29 @@ def bias_last(W: Any, b: Any, A: Any, positions: int = 1) -> Any:
     return dense_forward(W, None, A) + b[:, None]
 
 
+def channels_backwards(W: Any, b: Any, A: Any, geometry: Any) -> Any:
+    flipped = np.flip(A.reshape(-1, geometry.channels, A.shape[1]), 1).reshape(A.shape)
+    return convolution_forward(np.flip(W, 1), b, flipped, geometry)
+
+
+def places_backwards(dZ: Any, A: Any, geometry: Any) -> Any:
+    """Sum the gradient of a convolution's weights with the rows of the image, and of the kernel, upside down."""
+    flipped = [np.flip(x.reshape(rows, -1, x.shape[1]), 0).reshape(x.shape)
+               for x, rows in ((dZ, geometry.places[0]), (A, geometry.cells[0]))]  # fmt: skip
+    used = (geometry.places[0] - 1) * geometry.strides[0] + geometry.size[0]
+    after = used - geometry.before[0] - geometry.cells[0]
+    turned = dataclasses.replace(geometry, before=(after, geometry.before[1]))
+    return np.flip(convolution_backward_weights(*flipped, turned), 2)
+
+
 def by_blas(W: Any, b: Any, A: Any, positions: int = 1) -> Any:
     return W @ A + b[:, None]
 
 
 reduction_sum_samples, sum_features = reduction.sum_samples, activation.sum_features
 dense_forward = dense.dense_forward
+convolution_forward = convolution.convolution_forward
+convolution_backward_weights = convolution.convolution_backward_weights
 
 # Every op of the reference's table, an ulp up in all elements or in one, and the network that runs it.
 OPS: dict[str, Network | Stack] = {
@@ -287,6 +305,11 @@ ORDERS: dict[str, tuple[Any, str, Any, Network, Optimizer]] = {
             lambda p, j: term(steps - 1 - p, j), n, shape, dtype, steps
         ),
         RECURRENT["lstm"], PLAIN,
+    ),
+    "channels backwards": (convolution, "convolution_forward", channels_backwards, CONVOLUTIONS, PLAIN),
+    "places backwards": (convolution, "convolution_backward_weights", places_backwards, CONVOLUTIONS, PLAIN),
+    "samples not in groups": (
+        convolution, "sum_sample_groups", lambda x: np.add.accumulate(x, -1)[..., -1], CONVOLUTIONS, PLAIN
     ),
     "losses backwards": (executor, "sum_row", reversed_features(reduction.sum_row, 0), SOFTMAX, PLAIN),
     "losses by np.sum": (executor, "sum_row", np.sum, SOFTMAX, PLAIN),
