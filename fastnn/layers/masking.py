@@ -10,7 +10,14 @@ from fastnn.layers.base import LAYERS, Layer, check_rank, sample_shape
 from fastnn.plan.builder import PlanBuilder
 from fastnn.plan.plan import Op, Tensor
 
-STEPWISE = {"activation_forward": "Z", "dense_forward": "A", "dropout_forward": "A", "gaussian_noise_forward": "A"}
+STEPWISE = {
+    "activation_forward": "Z",
+    "dense_forward": "A",
+    "dropout_forward": "A",
+    "gaussian_noise_forward": "A",
+    "layer_normalization_forward": "A",
+    "prelu_forward": "A",
+}
 """Ops that leave steps apart where steps are the first axis, and the operand they read: a mask passes through them."""
 
 
@@ -28,9 +35,10 @@ class Masking(Layer):
     Notes
     -----
     A step that is passed over hands on the state as it is and takes no part in any gradient: a padded sequence gives
-    the bits of the sequence without padding. Its features are put out as +0. The mask goes on through recurrent layers
-    that return sequences, and through ``Dense``, activations and dropout on the way to one. With ``return_sequences``
-    such a step's output is the state before it, and counts in a loss over all steps: there is no mask on losses.
+    the bits of the sequence without padding. Its features are put out as +0. The mask goes on through recurrent
+    layers that return sequences, and through ``Dense``, activations, dropout and ``LayerNormalization`` on the way to
+    one. With ``return_sequences`` such a step's output is the state before it, and counts in a loss over all steps:
+    there is no mask on losses.
     """
 
     kind = "masking"
