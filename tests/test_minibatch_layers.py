@@ -1,4 +1,4 @@
-"""What layers that draw, measure or look up share: nothing depends on old memory, masks go through, all learn."""
+"""What layers share: nothing depends on old memory, masks go through, all learn."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ import test_embedding
 import test_layer_normalization
 import test_noise
 import test_normalization
+import test_pooling
 import test_prelu
+import test_rearrange
+import test_several_axes
 from bits import assert_same_bits
 from networks import assert_same_quantities, make_data, quantities
 from test_parity import launches  # noqa: F401
@@ -26,7 +29,16 @@ numba_workspace = importlib.import_module("fastnn.backends.numba_backend.workspa
 
 STACKS = {
     f"{module.__name__}: {name}": stack
-    for module in (test_embedding, test_layer_normalization, test_noise, test_normalization, test_prelu)
+    for module in (
+        test_embedding,
+        test_layer_normalization,
+        test_noise,
+        test_normalization,
+        test_pooling,
+        test_prelu,
+        test_rearrange,
+        test_several_axes,
+    )
     for name, stack in module.STACKS.items()
 }
 

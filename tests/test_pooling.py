@@ -15,6 +15,7 @@ from bits import assert_same_bits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import Stack, assert_same_quantities, make_data, quantities, start
+from test_parity import check, launches  # noqa: F401
 
 from fastnn import backends, layers
 from fastnn.backends.numpy_backend import pooling
@@ -115,6 +116,23 @@ def test_places_are_keras_s(cells, size, stride, padding):
 def stack(pool: Any, shape: tuple[int, ...], activation: str = "relu") -> Stack:
     """Return a network with a pooling layer behind a dense one that works position by position."""
     return Stack(lambda: [layers.Dense(shape[-1], activation), pool, layers.Flatten(), layers.Dense(3)], shape)
+
+
+STACKS = {
+    "max": stack(layers.MaxPooling2D(3, 2, "same"), (5, 6, 3)),
+    "max, apart": stack(layers.MaxPooling2D(2, 3), (5, 6, 3)),
+    "average": stack(layers.AveragePooling2D(3, 2, "same"), (5, 6, 3)),
+    "average, apart": stack(layers.AveragePooling2D(2, 3), (5, 6, 3)),
+}
+
+
+@pytest.mark.needs_jit
+@pytest.mark.parametrize("name", STACKS)
+@DTYPES
+def test_parity_on_two_threads(launches, name, dtype):  # noqa: F811
+    plan = STACKS[name].plan()
+    for samples, batch in ((17, 17), (40, 40), (150, 130)):  # 40 samples are shared out in small blocks
+        check(launches, plan, dtype, make_data(plan, dtype, samples, weighted=True), batch)
 
 
 def check_parity(

@@ -11,6 +11,7 @@ from bits import assert_same_bits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import Stack, assert_same_quantities, make_data, quantities, start
+from test_parity import check, launches  # noqa: F401
 
 from fastnn import backends, layers
 from fastnn.backends.numpy_backend import rearrange
@@ -92,6 +93,24 @@ def test_gradients_of_rows_by_hand():
 def stack(layer: Any, shape: tuple[int, ...]) -> Stack:
     """Return a network with the layer behind a dense one that works position by position."""
     return Stack(lambda: [layers.Dense(shape[-1], "tanh"), layer, layers.Flatten(), layers.Dense(3)], shape)
+
+
+STACKS = {
+    "padding": stack(layers.ZeroPadding2D(), (3, 4, 2)),
+    "cropping": stack(layers.Cropping2D(), (3, 4, 2)),
+    "upsampling": stack(layers.UpSampling2D(), (3, 4, 2)),
+    "permuting": stack(layers.Permute((3, 1, 2)), (3, 4, 2)),
+    "joining": stack(layers.Concatenate([[layers.Dense(3)], [], [layers.Dense(1)]]), (3, 4, 2)),
+}
+
+
+@pytest.mark.needs_jit
+@pytest.mark.parametrize("name", STACKS)
+@DTYPES
+def test_parity_on_two_threads(launches, name, dtype):  # noqa: F811
+    plan = STACKS[name].plan()
+    for samples, batch in ((17, 17), (40, 40), (150, 130)):  # 40 samples are shared out in small blocks
+        check(launches, plan, dtype, make_data(plan, dtype, samples, weighted=True), batch)
 
 
 def check_parity(network: Stack, dtype: Any, samples: int, batch: int, special: bool = False) -> None:

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import Stack, assert_same_quantities, make_data, quantities, start
 from test_backend_functions import both
+from test_parity import check, launches  # noqa: F401
 
 from fastnn import backends, layers, losses
 from fastnn.errors import InvalidValueError
@@ -92,6 +93,22 @@ def test_parity(loss, activation, dtype):
         (66, (2, 3, 1), True),
     ):
         check_parity(Stack(tagger(activation), shape, loss), dtype, samples, 64, special)
+
+
+STACKS = {
+    "labels": Stack(tagger("softmax"), (3, 2), SPARSE),
+    "one-hot": Stack(tagger("linear"), (2, 3, 2), DENSE + "_from_logits"),
+    "sum over classes": Stack(tagger("softmax"), (3, 2), "kl_divergence"),
+}
+
+
+@pytest.mark.needs_jit
+@pytest.mark.parametrize("name", STACKS)
+@DTYPES
+def test_parity_on_two_threads(launches, name, dtype):  # noqa: F811
+    plan = STACKS[name].plan()
+    for samples, batch in ((17, 17), (40, 40), (150, 130)):  # 40 samples are shared out in small blocks
+        check(launches, plan, dtype, make_data(plan, dtype, samples, weighted=True, order="repeats"), batch)
 
 
 @pytest.mark.needs_jit

@@ -2,7 +2,8 @@
 
 Samples are (height, width, channels) in the 2D layers and (steps, channels) in the 1D layers. The greatest value is the
 first of its kind in a window, row by row, and gets the whole gradient; a NaN counts as greater than any number. The
-mean is over the cells that exist: padding counts nothing, as in Keras.
+mean is over the cells that exist: padding counts nothing, as in Keras. Steps that a ``Masking`` layer leaves out count
+here as zeros; Keras leaves them out of ``GlobalAveragePooling1D``.
 """
 
 from __future__ import annotations
