@@ -17,6 +17,12 @@ from fastnn.backends.numba_backend._memory import I64
 
 _ORDER = "seq_cst"
 
+CACHE_LINE = 64
+"""Bytes: words that several threads write lie so far apart."""
+
+SPINS = 2000
+"""Looks at a word before giving way: a few microseconds."""
+
 
 def _word(builder: Any, address: Any) -> Any:
     return builder.inttoptr(address, I64.as_pointer())

@@ -48,6 +48,7 @@ KIND, FIRST_OP, OP_COUNT, PARALLEL_FROM = 0, 1, 2, 3  # PARALLEL_FROM: samples f
 REGION_SIZE = 4
 BLOCKS, TILES = 0, 1
 REUSE = 2  # like BLOCKS, but the storage of a block is the worker's: nothing is kept between blocks
+CHAIN = 3  # every op over a run of blocks: a share goes on where the share before it leaves off (see ``dense.py``)
 
 PAIR_LEVELS = 24
 """Levels of partial sums that wait to be combined: enough for 2^24 blocks of 1024 samples."""

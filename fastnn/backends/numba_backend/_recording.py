@@ -65,6 +65,9 @@ class Gradient:
         An item's work relative to other such ops'.
     static : tuple
         The maker's further arguments.
+    chain : tuple or None
+        Another maker, whose op runs over the blocks of a thread (a region of kind ``CHAIN``), and what stands behind
+        all other operands; None where that is not offered or does not pay.
     """
 
     make: Callable[..., Any]
@@ -73,6 +76,7 @@ class Gradient:
     parameters: tuple[Parameter, ...]
     cost: int = 1
     static: tuple[Any, ...] = ()
+    chain: tuple[Callable[..., Any], tuple[int, ...]] | None = None
 
 
 def bits_of(value: float) -> int:

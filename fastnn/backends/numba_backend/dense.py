@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from fastnn.backends.numba_backend._atomic import CACHE_LINE, SPINS, atomic_load, atomic_store, give_way
 from fastnn.backends.numba_backend._jit import TILE_VECTORS, VECTOR_BYTES, inner
 from fastnn.backends.numba_backend._layout import BLOCK, OPERANDS, PER_BLOCK, SAMPLES
 from fastnn.backends.numba_backend._memory import view
@@ -301,6 +302,34 @@ of l2 and of the greatest absolute value of a gradient (the last three float64).
 FINISH_OPERANDS = 7
 
 
+def _make_finish_tile(finish: Callable[..., None], across_units: bool) -> Any:
+    """Return what hands a tile's sums to ``finish``; where lanes are units, transposed into ``spare`` first."""
+
+    @inner
+    def finish_tile(zero, size, context, record, r, sums, spare, biases, k, m, rows, columns, with_bias):
+        width = VECTOR_BYTES // size
+        panel = TILE_VECTORS * width
+        features = r[4]
+        for_weights, for_bias = record + 8 * FINISH, record + 8 * (FINISH + FINISH_OPERANDS)
+        if across_units:
+            row = (rows + width - 1) // width * width
+            for i in range(0, rows, width):
+                for j in range(0, columns, width):
+                    transpose_tile(zero, 0, sums + (i * panel + j) * size, panel, spare + (j * row + i) * size, row)
+            finish(
+                zero, size, context, for_weights, r[5] + k * features + m, features, spare, row * size, columns, rows
+            )
+            if with_bias:
+                finish(zero, size, context, for_bias, r[6] + k, 0, biases, 0, 1, columns)
+        else:
+            finish(zero, size, context, for_weights, r[5] + m * features + k, features, sums, panel * size, rows,
+                   columns)  # fmt: skip
+            if with_bias:
+                finish(zero, size, context, for_bias, r[6] + m, 0, biases, 0, 1, rows)
+
+    return finish_tile
+
+
 def make_dense_backward_weights(dtype: Any, finish: Callable[..., None], across_units: bool = False) -> Any:
     """Sum weight gradients tile by tile and hand each finished tile to ``finish``.
 
@@ -319,12 +348,12 @@ def make_dense_backward_weights(dtype: Any, finish: Callable[..., None], across_
     panel = TILE_VECTORS * width
     most = ROWS_PER_ITEM * panel + max(ROWS_PER_ITEM, panel)
     level_bytes = most * size
+    finish_tile = _make_finish_tile(finish, across_units)
 
     def dense_backward_weights(context, record, first_item, last_item, scratch):
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 11)
         samples, per, units, features, group = c[SAMPLES], c[PER_BLOCK], r[3], r[4], r[7]
-        for_weights, for_bias = record + 8 * FINISH, record + 8 * (FINISH + FINISH_OPERANDS)
         if across_units:
             all_rows, all_columns = features, units
         else:
@@ -365,24 +394,77 @@ def make_dense_backward_weights(dtype: Any, finish: Callable[..., None], across_
                         sums[i] = zero
             if finished:
                 finish_pairwise(zero, scratch, level_bytes, most, finished)
-            if across_units:
-                # the levels of partial sums are free by now
-                target, row = scratch + level_bytes, (rows + width - 1) // width * width
-                for i in range(0, rows, width):
-                    for j in range(0, columns, width):
-                        transpose_tile(zero, 0, scratch + (i * panel + j) * size, panel,
-                                       target + (j * row + i) * size, row)  # fmt: skip
-                finish(zero, size, context, for_weights, r[5] + k * features + m, features, target, row * size, columns,
-                       rows)  # fmt: skip
-                if with_bias:
-                    finish(zero, size, context, for_bias, r[6] + k, 0, biases, 0, 1, columns)
-            else:
-                finish(zero, size, context, for_weights, r[5] + m * features + k, features, scratch, panel * size, rows,
-                       columns)  # fmt: skip
-                if with_bias:
-                    finish(zero, size, context, for_bias, r[6] + m, 0, biases, 0, 1, rows)
+            # the levels of partial sums are free by now
+            finish_tile(zero, size, context, record, r, scratch, scratch + level_bytes, biases, k, m, rows, columns,
+                        with_bias)  # fmt: skip
 
     return dense_backward_weights
+
+
+def make_chained_backward_weights(dtype: Any, finish: Callable[..., None], across_units: bool) -> Any:
+    """Sum weight gradients like ``make_dense_backward_weights``, each thread over its own samples.
+
+    The threads take the tiles one behind the other: the first sums its samples, the next goes on from there with its
+    own, the last hands the sums to ``finish``. So the order is that of the samples, and between cores move the sums of
+    small layers instead of the activations of large minibatches. For steps of at most one ``SAMPLE_BLOCK``.
+
+    Operands: those of ``make_dense_backward_weights``, ``finish``'s, and behind them items, the items' sums, and their
+    progress: a word for each, on a cache line of its own, that counts the blocks summed so far.
+    """
+    size = dtype().itemsize
+    width = VECTOR_BYTES // size
+    panel = TILE_VECTORS * width
+    most = ROWS_PER_ITEM * panel + max(ROWS_PER_ITEM, panel)
+    finish_tile = _make_finish_tile(finish, across_units)
+
+    def chained_backward_weights(context, record, first_block, last_block, scratch):
+        zero = dtype(0)
+        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 11)
+        more = view(0, record + 8 * (FINISH + 2 * FINISH_OPERANDS), 3)
+        samples, per, units, features, group = c[SAMPLES], c[PER_BLOCK], r[3], r[4], r[7]
+        if across_units:
+            all_rows, all_columns = features, units
+        else:
+            all_rows, all_columns = units, features
+        groups = (all_rows + group - 1) // group
+        for item in range(more[0]):
+            k = item // groups * panel
+            m = item % groups * group
+            rows = min(all_rows - m, group)
+            columns = min(panel, all_columns - k)
+            vectors = (columns + width - 1) // width
+            with_bias = r[6] >= 0 and (m == 0 if across_units else k == 0)
+            at = more[1] + item * most * size
+            biases = at + ROWS_PER_ITEM * panel * size
+            progress = more[2] + item * CACHE_LINE
+            spins = 0
+            while atomic_load(progress) != first_block:
+                spins += 1
+                if spins > SPINS:
+                    give_way()
+            if first_block == 0:
+                sums = view(zero, at, most)
+                for i in range(rows * panel):
+                    sums[i] = zero
+                for i in range(ROWS_PER_ITEM * panel, most):
+                    sums[i] = zero
+            for block in range(first_block, last_block):
+                n = min(per, samples - block * per)
+                a = r[0] + block * r[1] + m * BLOCK * size
+                table = r[2] + block * per * 8
+                _add_products(zero, size, a, table, k * size, at, panel, rows, vectors, n)
+                if with_bias:
+                    if across_units:
+                        _add_products(zero, size, r[10], table, k * size, biases, panel, 1, vectors, n)
+                    else:
+                        _add_samples(zero, size, a, biases, rows, n)
+            if last_block * per < samples:
+                atomic_store(progress, last_block)
+                continue
+            atomic_store(progress, 0)
+            finish_tile(zero, size, context, record, r, at, scratch, biases, k, m, rows, columns, with_bias)
+
+    return chained_backward_weights
 
 
 def _recipe(make: Any, names: tuple[str, ...]) -> Any:
@@ -418,7 +500,18 @@ def lower_backward_weights(o: Op, low: Any) -> list[Gradient]:
                 o.static["positions"], step, low.ones())  # fmt: skip
     parameters = (w, b if isinstance(b, Parameter) else w)
     cost = min(rows, group) * min(columns, panel) * o.static["positions"]
-    return [Gradient(make_dense_backward_weights, panels * -(-rows // group), operands, parameters, cost, (across,))]
+    items = panels * -(-rows // group)
+    # either the threads read each other's activations and deltas, or they hand on the sums
+    chain = None
+    if o.static["positions"] == 1 and low.blocks * BLOCK <= SAMPLE_BLOCK:
+        chain = (
+            make_chained_backward_weights,
+            (items, *low.chain(items, ROWS_PER_ITEM * panel + max(ROWS_PER_ITEM, panel))),
+        )
+    moved = units * features < (units + features) * low.blocks * BLOCK // 4
+    return [
+        Gradient(make_dense_backward_weights, items, operands, parameters, cost, (across,), chain if moved else None)
+    ]
 
 
 LOWER = {

@@ -36,8 +36,9 @@ from fastnn.backends.numba_backend import (
     update,
     workspace,
 )
+from fastnn.backends.numba_backend._atomic import CACHE_LINE
 from fastnn.backends.numba_backend._jit import VECTOR_BYTES, op
-from fastnn.backends.numba_backend._layout import BLOCK, BLOCKS, REUSE, ROW_ALIGNMENT, TILES
+from fastnn.backends.numba_backend._layout import BLOCK, BLOCKS, CHAIN, REUSE, ROW_ALIGNMENT, TILES
 from fastnn.backends.numba_backend._recording import Gradient, Recipe, bits_of, shape_of
 from fastnn.plan.plan import Op, Parameter, Tensor
 
@@ -278,11 +279,12 @@ class Lowering:
         terms, between = self.lasting(plan.terms)
         work = self._work
         self.region(BLOCKS, work)
-        self._kind = TILES
+        chained = learns and all(g.chain is not None for g in gradients)
+        self._kind = CHAIN if chained else TILES
         for g in gradients:
-            self._gradient(g)
+            self._gradient(g, chained)
         self.record(op(reduction.make_sum_losses, self.dtype), 1, terms, between, cost=64)
-        self.region(TILES, work / 2 if learns else 1.0)
+        self.region(self._kind, work if chained else work / 2 if learns else 1.0)
         if name == "train":
             self._update_after_norm()
         return self._program()
@@ -375,7 +377,11 @@ class Lowering:
     def _slots(self) -> int:
         return int(self.state.slots.ctypes.data) if self.name == "train" and self.state.slots is not None else 0
 
-    def _gradient(self, g: Gradient) -> None:
+    def chain(self, items: int, elements: int) -> tuple[int, int]:
+        """Return the addresses of what threads hand on to one another: each item's sums, and its progress."""
+        return self.buffer(items * elements), self.buffer(items * CACHE_LINE // 8, np.int64)
+
+    def _gradient(self, g: Gradient, chained: bool = False) -> None:
         """Append the record of an op that sums a gradient and hands it on."""
         make, arguments = self._finish()
         clip = 0.0 if self.optimizer is None else self.optimizer.clipvalue or 0.0
@@ -384,8 +390,9 @@ class Lowering:
             finishes += [self._gradient_vector() if make is make_gradients else 0, self.state.parameters.ctypes.data,
                          self._slots(), self.plan.size, bits_of(p.l1 + 0.0), bits_of(p.l2 + 0.0),
                          bits_of(clip)]  # fmt: skip
-        address = op(make, self.dtype, g.make, g.static, *arguments)
-        self.record(address, g.items, *g.operands, *finishes, cost=g.cost)
+        maker, ends = (g.chain if chained else None) or (g.make, ())
+        address = op(make, self.dtype, maker, g.static, *arguments)
+        self.record(address, g.items, *g.operands, *finishes, *ends, cost=g.cost)
 
     def _update_after_norm(self) -> None:
         assert self.optimizer is not None

@@ -36,13 +36,16 @@ def sum_samples_of(zero, size, row, block_bytes, samples, per, scratch):
 
 
 def make_sum_losses(dtype: Any) -> Callable[..., None]:
-    """Store the sum of the samples' losses. One item. Operands: terms (one row), bytes between blocks."""
+    """Store the sum of the samples' losses. One item, or the first run of blocks' business.
+
+    Operands: terms (one row), bytes between blocks.
+    """
     size = dtype().itemsize
 
     def sum_losses(context, record, first_item, last_item, scratch):
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 2)
-        if first_item < last_item:
+        if first_item == 0 and last_item > 0:
             view(0.0, c[LOSS], 1)[0] = sum_samples_of(zero, size, r[0], r[1], c[SAMPLES], c[PER_BLOCK], scratch)
 
     return sum_losses

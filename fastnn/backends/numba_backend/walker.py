@@ -15,6 +15,7 @@ import numpy as np
 from numba import prange
 
 from fastnn.backends.numba_backend._atomic import (
+    SPINS,
     atomic_add,
     atomic_load,
     atomic_replace,
@@ -24,6 +25,7 @@ from fastnn.backends.numba_backend._atomic import (
 from fastnn.backends.numba_backend._jit import entry, inner
 from fastnn.backends.numba_backend._layout import (
     ADDRESS,
+    CHAIN,
     COST,
     FIRST,
     FIRST_OP,
@@ -45,8 +47,7 @@ from fastnn.backends.numba_backend._memory import call, view
 MOST_SHARES = 32
 """Shares of a region: one for each worker, as many as the common word has bits for."""
 
-SPINS = 2000
-"""Looks at the common word before giving way: a few microseconds."""
+ALL_TAKEN = (1 << MOST_SHARES) - 1
 
 PATIENCE = 400
 """Looks before a worker takes another's share: by then that worker is late, its core busy with something else."""
@@ -75,9 +76,14 @@ def run_share(region, records, records_at, context_at, samples, per, share, shar
             if first < last:
                 call(records[o, ADDRESS], context_at, records_at + o * width, first, last, scratch)
             before += items * cost
+        return
+    blocks = (samples + per - 1) // per
+    start, stop = blocks * share // shares, blocks * (share + 1) // shares
+    if region[KIND] == CHAIN:
+        for o in range(first_op, last_op):
+            call(records[o, ADDRESS], context_at, records_at + o * width, start, stop, scratch)
     else:
-        blocks = (samples + per - 1) // per
-        for block in range(blocks * share // shares, blocks * (share + 1) // shares):
+        for block in range(start, stop):
             store = worker if region[KIND] == REUSE else block
             for o in range(first_op, last_op):
                 call(records[o, ADDRESS], context_at, records_at + o * width, block, store, scratch)
@@ -120,12 +126,15 @@ def shares_of(region, samples, per, workers):
 
 
 @inner
-def free_share(taken, shares, worker, spins):
+def free_share(kind, taken, shares, worker, spins):
     """Return the share that a worker should claim now, or -1."""
     if shares == 1:
         return 0 if taken == 0 else -1
     if worker < shares and not (taken >> worker) & 1:
-        return worker
+        below = (1 << worker) - 1
+        # a share of a chain waits for those below it, so somebody must have claimed them
+        if kind != CHAIN or taken & below == below:
+            return worker
     if spins > PATIENCE:
         for share in range(shares):
             if not (taken >> share) & 1:
@@ -150,15 +159,17 @@ def work(team, regions, records, records_at, context, context_at, steps, batch, 
         if phase != seen:
             spins, seen = 0, phase
         region = regions[phase % count]
-        # a stale context is harmless: the exchange below fails unless the phase is still this one
+        # the context is that of this phase, or the exchange below fails
         samples = context[SAMPLES]
         shares = shares_of(region, samples, context[PER_BLOCK], workers)
-        share = free_share(word & 0xFFFFFFFF, shares, worker, spins)
+        share = free_share(region[KIND], word & ALL_TAKEN, shares, worker, spins)
         if share >= 0 and atomic_replace(team, word, word | (1 << share)):
             run_share(
                 region, records, records_at, context_at, samples, context[PER_BLOCK], share, shares, worker, scratch
             )
             if atomic_add(team + FINISHED, 1) + 1 == shares:
+                # nobody may claim by the next step's context a share of this phase
+                atomic_store(team, (phase << 32) | ALL_TAKEN)
                 atomic_store(team + FINISHED, 0)
                 phase += 1
                 if phase % count == 0 and phase < steps * count:
