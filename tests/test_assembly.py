@@ -41,11 +41,28 @@ WINDOWS = Stack(
     (5,),
 )
 
+MEASURED = Stack(
+    lambda: [
+        layers.Embedding(9, 17),
+        layers.SpatialDropout1D(0.5),
+        layers.BatchNormalization(),
+        layers.LayerNormalization(),
+        layers.PReLU(),
+        layers.GaussianNoise(0.1),
+        layers.Flatten(),
+        layers.Dense(3),
+    ],
+    (5,),
+)
+USED = Stack(lambda: [layers.BatchNormalization(scale=False, center=False), layers.Dense(3)], (5,), training=False)
+
 RUNS = (
     (Network((5, 17, 3), ("gelu", "softmax"), "categorical_crossentropy", penalty=(0.1, 0.1)), Adam()),
     (Network((5, 17, 3), ("tanh", "sigmoid"), "binary_crossentropy", activity=(0.1, 0.1)), SGD(clipnorm=1.0)),
     (Network((5, 17, 3), ("elu", "softmax"), "mse"), SGD(momentum=0.9, clipvalue=1.0)),
     (WINDOWS, SGD()),
+    (MEASURED, SGD()),
+    (USED, SGD()),
 )
 
 X86 = os.uname().machine in ("x86_64", "AMD64")
