@@ -55,6 +55,9 @@ MEASURED = Stack(
     (5,),
 )
 USED = Stack(lambda: [layers.BatchNormalization(scale=False, center=False), layers.Dense(3)], (5,), training=False)
+CONVOLUTIONS = Stack(
+    lambda: [layers.Conv2D(4, 2), layers.Conv2DTranspose(3, 2), layers.Flatten(), layers.Dense(3)], (3, 3, 2)
+)
 
 RUNS = (
     (Network((5, 17, 3), ("gelu", "softmax"), "categorical_crossentropy", penalty=(0.1, 0.1)), Adam()),
@@ -63,6 +66,7 @@ RUNS = (
     (WINDOWS, SGD()),
     (MEASURED, SGD()),
     (USED, SGD()),
+    (CONVOLUTIONS, SGD()),
 )
 
 X86 = os.uname().machine in ("x86_64", "AMD64")

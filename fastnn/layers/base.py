@@ -52,6 +52,9 @@ class Layer(ABC):
 
 LAYERS: Registry[type[Layer]] = Registry("layer", "fastnn.layers")
 
+AXES = {1: "(steps, channels)", 2: "(height, width, channels)"}
+"""Axes of a sample by the number of those that windows slide along."""
+
 
 def whole_number(name: str, value: object) -> int:
     """Return ``value`` as a positive int, or raise an error that names the argument."""
@@ -61,6 +64,15 @@ def whole_number(name: str, value: object) -> int:
     if number < 1:
         raise InvalidValueError(f"{name} must be at least 1, got {value!r}")
     return int(number)
+
+
+def whole_numbers(name: str, value: Any, count: int) -> tuple[int, ...]:
+    """Return ``count`` positive ints: one for each axis, or the same one for all."""
+    if isinstance(value, tuple | list):
+        if len(value) != count:
+            raise InvalidValueError(f"{name} must hold {count} whole number{'s'[: count > 1]}, got {value!r}")
+        return tuple(whole_number(name, n) for n in value)
+    return (whole_number(name, value),) * count
 
 
 def sample_shape(shape: object) -> tuple[int, ...] | None:

@@ -15,11 +15,11 @@ from fastnn import initializers, regularizers
 from fastnn.activations import Activation
 from fastnn.errors import InvalidTypeError, InvalidValueError
 from fastnn.layers.activation import resolve_activation
-from fastnn.layers.base import LAYERS, Layer, check_rank, sample_shape, whole_number
-from fastnn.layers.pooling import AXES, whole_numbers
+from fastnn.layers.base import AXES, LAYERS, Layer, check_rank, sample_shape, whole_number, whole_numbers
 from fastnn.plan.builder import PlanBuilder
-from fastnn.plan.convolution import Convolution, Pair, out_places
+from fastnn.plan.convolution import Convolution, out_places
 from fastnn.plan.plan import KerasLayout, Parameter, Tensor
+from fastnn.plan.windows import Pair
 
 
 @dataclass

@@ -13,22 +13,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from fastnn.errors import InvalidTypeError, InvalidValueError
-from fastnn.layers.base import LAYERS, Layer, check_rank, sample_shape, whole_number
+from fastnn.layers.base import AXES, LAYERS, Layer, check_rank, sample_shape, whole_numbers
 from fastnn.plan.builder import PlanBuilder
 from fastnn.plan.plan import Tensor
 from fastnn.plan.windows import Windows, places_along
-
-AXES = {1: "(steps, channels)", 2: "(height, width, channels)"}
-"""Axes of a sample by the number of those that windows slide along."""
-
-
-def whole_numbers(name: str, value: Any, count: int) -> tuple[int, ...]:
-    """Return ``count`` positive ints: one for each axis, or the same one for all."""
-    if isinstance(value, tuple | list):
-        if len(value) != count:
-            raise InvalidValueError(f"{name} must hold {count} whole number{'s'[: count > 1]}, got {value!r}")
-        return tuple(whole_number(name, n) for n in value)
-    return (whole_number(name, value),) * count
 
 
 class _Pooling(Layer):

@@ -13,8 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fastnn.errors import InvalidTypeError, InvalidValueError
-from fastnn.layers.base import LAYERS, Layer, check_rank, sample_shape, whole_number
-from fastnn.layers.pooling import AXES, whole_numbers
+from fastnn.layers.base import AXES, LAYERS, Layer, check_rank, sample_shape, whole_number, whole_numbers
 from fastnn.plan.builder import PlanBuilder
 from fastnn.plan.plan import Tensor
 

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastnn.errors import InvalidValueError
-from fastnn.layers.base import LAYERS, check_rank
+from fastnn.layers.base import AXES, LAYERS, check_rank, whole_numbers
 from fastnn.layers.convolution import ConvolutionLayer
-from fastnn.layers.pooling import AXES, whole_numbers
 from fastnn.plan.builder import PlanBuilder
 from fastnn.plan.convolution import Convolution, out_cells
 from fastnn.plan.plan import KerasLayout, Tensor

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-Pair = tuple[int, int]
+from fastnn.plan.windows import Pair, places_along, reach
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,8 @@ class Convolution:
 
     def reach(self, axis: int, tap: int) -> tuple[slice, slice]:
         """Return, along an axis, the places whose cell through ``tap`` exists, and these cells."""
-        stride, shift = self.strides[axis], tap * self.dilation[axis] - self.before[axis]
-        first = max(0, -(shift // stride))
-        last = min(self.places[axis] - 1, (self.cells[axis] - 1 - shift) // stride)
-        if last < first:
-            return slice(0, 0), slice(0, 0)
-        return slice(first, last + 1), slice(first * stride + shift, last * stride + shift + 1, stride)
+        shift = tap * self.dilation[axis] - self.before[axis]
+        return reach(self.places[axis], self.cells[axis], self.strides[axis], shift)
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -84,16 +80,12 @@ def out_places(cells: int, size: int, stride: int, dilation: int, padding: str) 
     ----------
     cells, size, stride, dilation : int
     padding : str
-        "valid": kernels lie within the grid; 0 places if it is too small. "same": ``ceil(cells / stride)`` places, with
-        as much padding on either side, the odd one behind. "causal": a place reads no cell behind its own.
+        "valid" or "same", as in ``places_along``; "causal": a place reads no cell behind its own.
     """
-    reach = (size - 1) * dilation + 1
-    if padding == "valid":
-        return max(0, (cells - reach) // stride + 1), 0
+    whole = (size - 1) * dilation + 1
     if padding == "causal":
-        return (cells - 1) // stride + 1, reach - 1
-    places = -(-cells // stride)
-    return places, max(0, (places - 1) * stride + reach - cells) // 2
+        return (cells - 1) // stride + 1, whole - 1
+    return places_along(cells, whole, stride, padding)
 
 
 def out_cells(places: int, size: int, stride: int, dilation: int, padding: str, more: int | None) -> Pair:
@@ -107,11 +99,11 @@ def out_cells(places: int, size: int, stride: int, dilation: int, padding: str, 
     more : int or None
         ``output_padding``; None for ``places * stride`` cells ("same") or that and ``max(kernel - stride, 0)``.
     """
-    reach = (size - 1) * dilation + 1
-    whole = (places - 1) * stride + reach
+    kernel = (size - 1) * dilation + 1
+    whole = (places - 1) * stride + kernel
     if padding == "valid":
-        return (places * stride + max(reach - stride, 0) if more is None else whole + more), 0
-    cells = places * stride if more is None else whole - 2 * (reach // 2) + more
+        return (places * stride + max(kernel - stride, 0) if more is None else whole + more), 0
+    cells = places * stride if more is None else whole - 2 * (kernel // 2) + more
     return cells, max(0, whole - cells) // 2
 
 

@@ -40,12 +40,7 @@ class Windows:
 
     def reach(self, axis: int, tap: int) -> tuple[slice, slice]:
         """Return, along an axis, the windows whose cell number ``tap`` exists, and these cells."""
-        stride, shift = self.strides[axis], tap - self.before[axis]
-        first = max(0, -(shift // stride))
-        last = min(self.places[axis] - 1, (self.cells[axis] - 1 - shift) // stride)
-        if last < first:
-            return slice(0, 0), slice(0, 0)
-        return slice(first, last + 1), slice(first * stride + shift, last * stride + shift + 1, stride)
+        return reach(self.places[axis], self.cells[axis], self.strides[axis], tap - self.before[axis])
 
     def cells_by_window(self) -> tuple[Any, Any]:
         """Return where each window's cells start in a table, and that table; int64.
@@ -75,6 +70,15 @@ class Windows:
             for tap in range(self.size[axis]):
                 counts[self.reach(axis, tap)[0]] += 1
         return rows[:, None] * columns
+
+
+def reach(places: int, cells: int, stride: int, shift: int) -> tuple[slice, slice]:
+    """Return the places p below ``places`` whose cell ``p * stride + shift`` is one of ``cells``, and these cells."""
+    first = max(0, -(shift // stride))
+    last = min(places - 1, (cells - 1 - shift) // stride)
+    if last < first:
+        return slice(0, 0), slice(0, 0)
+    return slice(first, last + 1), slice(first * stride + shift, last * stride + shift + 1, stride)
 
 
 def places_along(cells: int, size: int, stride: int, padding: str) -> tuple[int, int]:
