@@ -20,7 +20,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("registry", "optional", "interrupt"),
     ("formulas",),
     ("random", "tracing", "activations", "losses", "optimizers", "regularizers"),
-    ("schedules", "metrics", "plan", "validation"),
+    ("schedules", "metrics", "plan", "validation", "sequences"),
     ("backends.protocol",),
     ("backends.numpy_backend",),
     ("backends.numba_backend",),

@@ -17,6 +17,7 @@ from fastnn.backends import numba_backend, numpy_backend
 from fastnn.backends.numpy_backend import recurrent
 from fastnn.errors import InvalidTypeError, InvalidValueError
 from fastnn.models import Sequential
+from fastnn.sequences import mask_beyond, pad_sequences
 
 CELLS = {"simple_rnn": layers.SimpleRNN, "lstm": layers.LSTM, "gru": layers.GRU}
 EVERY_CELL = pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
@@ -135,6 +136,35 @@ def test_gradients_against_differences(cell, sequences, options):
     check_gradient(model, x, rng.standard_normal((3, *((4, 3) if sequences else (3,)))))
 
 
+@pytest.mark.parametrize("sequences", [False, True])
+@EVERY_CELL
+def test_the_way_back_against_differences_with_dropout_and_masks(cell, sequences):
+    rng = np.random.default_rng(6)
+    steps, units, samples = 4, 3, 5
+    z = rng.standard_normal((steps * cell.gates * units, samples))
+    w, b = rng.standard_normal((cell.gates * units, units)), rng.standard_normal(cell.gates * units)
+    factor, mask = rng.choice([0.0, 2.0], (units, samples)), rng.choice([0.0, 1.0], (steps, samples))
+    visits = tuple((t, t if sequences else 0) for t in (3, 2, 1, 0))
+    dy = rng.standard_normal(((steps if sequences else 1) * units, samples))
+    if cell is layers.SimpleRNN:
+        forward = lambda z: recurrent.simple_rnn_forward(TANH, visits, w, z, factor, mask)  # noqa: E731
+        _, pre, g, _, _ = forward(z)
+        dz = recurrent.simple_rnn_backward(TANH, visits, w, pre, g, dy, factor, mask)
+    elif cell is layers.LSTM:
+        forward = lambda z: recurrent.lstm_forward(TANH, SIGMOID, visits, w, z, factor, mask)  # noqa: E731
+        _, pre, g, _, _, c, f = forward(z)
+        dz = recurrent.lstm_backward(TANH, SIGMOID, visits, w, pre, g, c, f, dy, factor, mask)
+    else:
+        forward = lambda z: recurrent.gru_forward(TANH, SIGMOID, visits, w, b, z, factor, mask)  # noqa: E731
+        _, pre, g, _, h, s = forward(z)
+        dz, _ = recurrent.gru_backward(TANH, SIGMOID, visits, w, pre, g, h, s, dy, factor, mask)
+    for i in range(len(z)):
+        moved = np.zeros_like(z)
+        moved[i] = 1e-6
+        slope = ((forward(z + moved)[0] - forward(z - moved)[0]) * dy).sum(axis=0) / 2e-6
+        np.testing.assert_allclose(slope, dz[i], rtol=1e-6, atol=1e-8)
+
+
 # --- PyTorch -----------------------------------------------------------------------------------------
 
 
@@ -163,6 +193,39 @@ def test_outputs_and_gradients_are_pytorchs(cell):
     np.testing.assert_allclose(model.predict(x), out.detach().numpy(), rtol=1e-10, atol=1e-12)
     for name, gradient in model.gradients(x, target).items():
         wanted = order(getattr(theirs, names[name]).grad.numpy())
+        np.testing.assert_allclose(gradient, wanted, rtol=1e-10, atol=1e-12, err_msg=name)
+
+
+@pytest.mark.parametrize("mode", ["concat", "sum", "mul", "ave"])
+def test_bidirectional_outputs_and_gradients_are_pytorchs(mode):
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(2)
+    x = rng.standard_normal((6, 7, 5))
+    model = model_of(
+        [layers.Dense(3, "tanh"), layers.Bidirectional(layers.GRU(4, return_sequences=True), mode)], (7, 5)
+    )
+    target = rng.standard_normal((6, *model.predict(x).shape[1:]))
+    dense, theirs = torch.nn.Linear(5, 3).double(), torch.nn.GRU(3, 4, batch_first=True, bidirectional=True).double()
+    names = {"W": "weight_ih_l0", "U": "weight_hh_l0", "b": "bias_ih_l0", "bU": "bias_hh_l0"}
+
+    def theirs_of(name):
+        if name in ("W1", "b1"):
+            return dense.weight if name == "W1" else dense.bias
+        return getattr(theirs, names[name[:-1]] + ("_reverse" if name[-1] == "3" else ""))
+
+    def order(name, w):
+        return w if name in ("W1", "b1") else swapped(w, 4)
+
+    with torch.no_grad():
+        for name, w in model.weights.items():
+            theirs_of(name).copy_(torch.tensor(order(name, w)))
+    out = theirs(torch.tanh(dense(torch.tensor(x))))[0]
+    a, b = out[..., :4], out[..., 4:]
+    out = {"concat": out, "sum": a + b, "mul": a * b, "ave": (a + b) / 2}[mode]
+    torch.nn.functional.mse_loss(out, torch.tensor(target)).backward()
+    np.testing.assert_allclose(model.predict(x), out.detach().numpy(), rtol=1e-10, atol=1e-12)
+    for name, gradient in model.gradients(x, target).items():
+        wanted = order(name, theirs_of(name).grad.numpy())
         np.testing.assert_allclose(gradient, wanted, rtol=1e-10, atol=1e-12, err_msg=name)
 
 
@@ -210,6 +273,29 @@ def test_parity_of_masks_and_activations(cell, dtype):
 
 
 @pytest.mark.needs_jit
+@EVERY_CELL
+@DTYPES
+def test_parity_of_dropout(cell, dtype):
+    def stack():
+        return [layers.Masking(), cell(5, dropout=0.3, recurrent_dropout=0.4, return_sequences=True),
+                layers.Bidirectional(cell(3, recurrent_dropout=0.2), "mul")]  # fmt: skip
+
+    check_parity(stack, (4, 3), dtype, [(1, 1), (70, 33)])
+
+
+@pytest.mark.needs_jit
+@pytest.mark.parametrize("mode", ["concat", "sum", "mul", "ave"])
+@pytest.mark.parametrize("sequences", [False, True])
+def test_parity_of_both_ways(mode, sequences):
+    def stack():
+        return [layers.Bidirectional(layers.LSTM(5, return_sequences=True)),
+                layers.Bidirectional(layers.GRU(3, return_sequences=sequences), mode),
+                layers.TimeDistributed(layers.Dense(2)) if sequences else layers.Dense(2)]  # fmt: skip
+
+    check_parity(stack, (4, 3), np.float32, [(1, 1), (70, 33)])
+
+
+@pytest.mark.needs_jit
 @settings(deadline=None, max_examples=30)  # some compile
 @given(
     cell=st.sampled_from(list(CELLS.values())),
@@ -241,6 +327,55 @@ def test_a_prediction_does_not_depend_on_the_batch(cell, dtype):
             assert_same_bits(whole[i : i + 1], model.predict(x[i : i + 1]))
 
 
+# --- wrappers and dropout ---------------------------------------------------------------------------
+
+
+def test_both_ways_by_hand():
+    x = np.random.default_rng(0).standard_normal((3, 5, 2))
+    for sequences in (False, True):
+        both = model_of([layers.Bidirectional(layers.LSTM(4, return_sequences=sequences))], (5, 2))
+        ends = []
+        for number, backwards in ((1, False), (2, True)):
+            one = model_of([layers.LSTM(4, return_sequences=sequences, go_backwards=backwards)], (5, 2))
+            for name, w in one.weights.items():
+                w[...] = both.weights[f"{name[:-1]}{number}"]
+            out = one.predict(x)
+            ends.append(out[:, ::-1] if backwards and sequences else out)
+        assert_same_bits(both.predict(x), np.concatenate(ends, axis=-1))
+
+
+def test_a_backward_layer_of_its_own():
+    stack = [layers.Bidirectional(layers.LSTM(4), backward_layer=layers.GRU(2, go_backwards=True))]
+    model = model_of(stack, (5, 2))
+    assert model.predict(np.zeros((3, 5, 2))).shape == (3, 6)
+    assert list(model.weights) == ["W1", "U1", "b1", "W2", "U2", "b2", "bU2"]
+
+
+def test_time_distributed():
+    x = np.random.default_rng(0).standard_normal((3, 4, 2, 3))
+    one = model_of(
+        [layers.TimeDistributed(layers.Flatten()), layers.TimeDistributed(layers.Dense(5, "tanh"))], (4, 2, 3)
+    )
+    other = model_of([layers.Reshape((4, 6)), layers.Dense(5, "tanh")], (4, 2, 3))
+    assert_same_bits(one.predict(x), other.predict(x))
+    shaped = model_of([layers.TimeDistributed(layers.Reshape((3, -1)))], (4, 2, 3))
+    assert_same_bits(shaped.predict(x), x.reshape(3, 4, 3, 2))
+
+
+@EVERY_CELL
+def test_dropout_is_one_draw_for_all_steps_and_off_in_predict(cell):
+    x, y = np.ones((40, 6, 5)), np.zeros((40, 3))
+    plain, dropping = (
+        model_of([cell(3, **options)], (6, 5)) for options in ({}, {"dropout": 0.5, "recurrent_dropout": 0.5})
+    )
+    assert_same_bits(plain.predict(x), dropping.predict(x))
+    assert plain.evaluate(x, y) == dropping.evaluate(x, y)
+    one, other = plain.gradients(x, y), dropping.gradients(x, y)
+    assert not np.allclose(one["U1"], other["U1"]) and not np.allclose(one["W1"], other["W1"])
+    drawn = recurrent.dropout_mask(4, 0.5, 1, 2, 3, np.zeros((1, 1000)))
+    assert set(np.unique(drawn)) == {0.0, 2.0} and 0.4 < drawn.mean() / 2 < 0.6
+
+
 # --- masks -------------------------------------------------------------------------------------------
 
 
@@ -261,6 +396,46 @@ def test_padding_changes_no_bit(cell, where):
         ours, theirs = short.gradients(x, y), long.gradients(padded, y)
         for name in ours:
             assert_same_bits(ours[name], theirs[name], name)
+
+
+@pytest.mark.parametrize("between", [[], [layers.Dense(5, "tanh"), layers.Dropout(0.5)]])
+def test_a_mask_goes_through_both_ways_and_dense_layers(between):
+    rng = np.random.default_rng(5)
+    x = rng.standard_normal((7, 4, 3))
+    padded = np.zeros((7, 6, 3))
+    padded[:, [0, 1, 3, 4]] = x
+    stack = [layers.Masking(), layers.Bidirectional(layers.LSTM(5, return_sequences=True)), *between, layers.GRU(2)]
+    short, long = (model_of(stack, (steps, 3)) for steps in (4, 6))
+    assert_same_bits(short.predict(x), long.predict(padded))
+
+
+def test_sequences_of_several_lengths():
+    padded = pad_sequences([[[1.0], [2.0], [3.0]], [[4.0]]], maxlen=2, value=-1)
+    assert_same_bits(padded[:, :, 0], np.array([[2, 3], [-1, 4]], np.float32))
+    padded = pad_sequences([[1, 2, 3], [4]], 2, "int64", padding="post", truncating="post")
+    assert_same_bits(padded, np.array([[1, 2], [4, 0]]))
+    x = np.random.default_rng(0).standard_normal((3, 5, 2))
+    model = model_of([layers.Masking(), layers.LSTM(4)], (5, 2))
+    out = model.predict(mask_beyond(x, [5, 2, 0]))
+    short = model_of([layers.Masking(), layers.LSTM(4)], (2, 2))
+    assert_same_bits(out[1:2], short.predict(x[1:2, :2]))
+    assert_same_bits(out[2], np.zeros(4))
+    with pytest.raises(InvalidValueError, match="lengths must be 0 to 5, the steps of the data, got 6 for sequence 1"):
+        mask_beyond(x, [1, 6, 2])
+    with pytest.raises(InvalidValueError, match=r"lengths must have shape \(3,\), one for each sequence, got \(2,\)"):
+        mask_beyond(x, [1, 2])
+    with pytest.raises(InvalidTypeError, match="lengths must be whole numbers, got dtype float64"):
+        mask_beyond(x, [1.0, 2.0, 3.0])
+    with pytest.raises(InvalidValueError, match=r"must have shape \(samples, steps, ...\), got \(3,\)"):
+        mask_beyond([1, 2, 3], [1, 2, 3])
+    with pytest.raises(InvalidValueError, match="no padding 'end'"):
+        pad_sequences([[1]], padding="end")
+    with pytest.raises(InvalidTypeError, match="takes at least one sequence"):
+        pad_sequences([])
+    with pytest.raises(InvalidValueError, match="steps are alike in shape"):
+        pad_sequences([[[1, 2]], [[1]]])
+    with pytest.raises(InvalidValueError, match="maxlen must be at least 1, got 0"):
+        pad_sequences([[1]], 0)
 
 
 # --- errors ------------------------------------------------------------------------------------------
@@ -284,6 +459,22 @@ def test_errors(cell):
 
 
 def test_errors_of_one_layer():
+    with pytest.raises(InvalidValueError, match="LSTM: return_state gives several outputs"):
+        layers.LSTM(3, return_state=True)
+    with pytest.raises(InvalidValueError, match=r"rate must be in \[0, 1\), got 1.0"):
+        layers.GRU(3, recurrent_dropout=1.0)
+    with pytest.raises(InvalidValueError, match="no merge_mode 'cat'; did you mean 'concat'"):
+        layers.Bidirectional(layers.GRU(3), "cat")
+    with pytest.raises(InvalidTypeError, match="layer must be a SimpleRNN, LSTM or GRU, got Dense"):
+        layers.Bidirectional(layers.Dense(3))
+    with pytest.raises(InvalidTypeError, match="must read the other way"):
+        layers.Bidirectional(layers.GRU(3), backward_layer=layers.GRU(3))
+    with pytest.raises(InvalidTypeError, match="same return_sequences"):
+        layers.Bidirectional(layers.GRU(3), backward_layer=layers.GRU(3, go_backwards=True, return_sequences=True))
+    with pytest.raises(InvalidTypeError, match=r"TimeDistributed takes one of Dense, .* got GRU"):
+        layers.TimeDistributed(layers.GRU(3))
+    with pytest.raises(InvalidValueError, match=r"TimeDistributed takes samples of shape \(steps, ...\), got \(7,\)"):
+        Sequential([layers.TimeDistributed(layers.Dense(3))], backend="numpy").build((7,))
     with pytest.raises(InvalidValueError, match="GRU knows reset_after=True only, got False"):
         layers.GRU(3, reset_after=False)
     with pytest.raises(InvalidTypeError, match="unit_forget_bias must be True or False"):

@@ -185,6 +185,13 @@ LAYERS: dict[str, Callable[[], list[Any]]] = {
         layers.GRU(3, "softplus"),
         layers.Dense(3, "softmax"),
     ],
+    "bidirectional": lambda: [layers.Reshape((7, 1)), layers.Bidirectional(layers.LSTM(4)), layers.Dense(3, "softmax")],
+    "time_distributed": lambda: [
+        layers.Reshape((7, 1)),
+        layers.TimeDistributed(layers.Dense(2, "tanh")),
+        layers.GRU(4),
+        layers.Dense(3, "softmax"),
+    ],
     "masking": lambda: [layers.Reshape((7, 1)), layers.Masking(), layers.GRU(4), layers.Dense(3, "softmax")],
 }
 """A stack that ends in 3 probabilities, with each registered layer in it."""

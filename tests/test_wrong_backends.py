@@ -254,6 +254,8 @@ OPS: dict[str, Network | Stack] = {
     **{f"{name}_{way}": network for name, network in RECURRENT.items() for way in ("forward", "backward")},
     "sequence_mask": RECURRENT["gru"],
     "mask_gradient": RECURRENT["gru"],
+    "dropout_mask": Stack(lambda: [layers.GRU(5, recurrent_dropout=0.4)], (4, 3)),
+    "multiply": Stack(lambda: [layers.Bidirectional(layers.GRU(4), "mul")], (4, 3)),
 }
 
 # Every function that the reference's executor calls outside the table: module global, its version an ulp off.

@@ -9,6 +9,7 @@ from __future__ import annotations
 from fastnn.layers.activation import Activation
 from fastnn.layers.advanced_activation import ELU, ActivityRegularization, LeakyReLU, ReLU, Softmax
 from fastnn.layers.base import LAYERS, Layer
+from fastnn.layers.bidirectional import Bidirectional
 from fastnn.layers.branches import Add, Concatenate, Residual
 from fastnn.layers.convolution import Conv1D, Conv2D, DepthwiseConv2D
 from fastnn.layers.dense import Dense
@@ -39,6 +40,7 @@ from fastnn.layers.rearrange import (
 )
 from fastnn.layers.recurrent import GRU, LSTM, SimpleRNN
 from fastnn.layers.shape import Flatten, Reshape
+from fastnn.layers.time_distributed import TimeDistributed
 from fastnn.layers.transposed_convolution import Conv2DTranspose
 
 __all__ = [
@@ -52,6 +54,7 @@ __all__ = [
     "AveragePooling1D",
     "AveragePooling2D",
     "BatchNormalization",
+    "Bidirectional",
     "Concatenate",
     "Conv1D",
     "Conv2D",
@@ -83,6 +86,7 @@ __all__ = [
     "Softmax",
     "SpatialDropout1D",
     "SpatialDropout2D",
+    "TimeDistributed",
     "UpSampling1D",
     "UpSampling2D",
     "ZeroPadding1D",

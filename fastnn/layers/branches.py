@@ -126,7 +126,7 @@ class Concatenate(Layer):
         if len({(*end.shape[:axis], 0, *end.shape[axis + 1 :]) for end in ends}) > 1:
             raise InvalidValueError(f"the branches of Concatenate must be alike but for axis {self.axis}, got {shapes}")
         while len(ends) > 1:
-            ends = [_joined(plan, ends[:MOST_PARTS], axis), *ends[MOST_PARTS:]]
+            ends = [joined(plan, ends[:MOST_PARTS], axis), *ends[MOST_PARTS:]]
         return ends[0]
 
 
@@ -134,7 +134,8 @@ MOST_PARTS = 12
 """Parts that one op joins; more of them are joined a group at a time."""
 
 
-def _joined(plan: PlanBuilder, parts: Sequence[Tensor], axis: int) -> Tensor:
+def joined(plan: PlanBuilder, parts: Sequence[Tensor], axis: int) -> Tensor:
+    """Emit the join of tensors along one of their axes and return it."""
     shape = list(parts[0].shape)
     for part in parts[1:]:
         shape[axis] += part.shape[axis]

@@ -60,7 +60,7 @@ class Dropout(Layer):
 
     def build(self, plan: PlanBuilder, x: Tensor) -> Tensor:
         """Emit the op, in training."""
-        return _dropped(plan, x, self.rate, 1)
+        return dropped(plan, x, self.rate, 1)
 
 
 @dataclass
@@ -91,7 +91,7 @@ class SpatialDropout1D(Layer):
     def build(self, plan: PlanBuilder, x: Tensor) -> Tensor:
         """Emit the op, in training."""
         check_rank("SpatialDropout1D", x, 2, "(steps, channels)")
-        return _dropped(plan, x, self.rate, x.rows // x.shape[-1])
+        return dropped(plan, x, self.rate, x.rows // x.shape[-1])
 
 
 @dataclass
@@ -122,10 +122,10 @@ class SpatialDropout2D(Layer):
     def build(self, plan: PlanBuilder, x: Tensor) -> Tensor:
         """Emit the op, in training."""
         check_rank("SpatialDropout2D", x, 3, "(height, width, channels)")
-        return _dropped(plan, x, self.rate, x.rows // x.shape[-1])
+        return dropped(plan, x, self.rate, x.rows // x.shape[-1])
 
 
-def _dropped(plan: PlanBuilder, x: Tensor, rate: float, positions: int) -> Tensor:
+def dropped(plan: PlanBuilder, x: Tensor, rate: float, positions: int) -> Tensor:
     """Emit dropout with one draw for all positions of a channel, and return its output."""
     if not plan.training or rate == 0:
         return x

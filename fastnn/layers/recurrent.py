@@ -19,6 +19,7 @@ from fastnn.initializers.base import Draw, Initializer
 from fastnn.layers.activation import resolve_activation
 from fastnn.layers.base import LAYERS, Layer, check_rank, sample_shape, whole_number
 from fastnn.layers.masking import step_mask
+from fastnn.layers.noise import checked_rate, dropped
 from fastnn.plan.builder import PlanBuilder
 from fastnn.plan.plan import Parameter, Tensor
 
@@ -43,16 +44,25 @@ class Recurrent(Layer):
     recurrent_regularizer: Any = field(default=None, kw_only=True)
     bias_regularizer: Any = field(default=None, kw_only=True)
     activity_regularizer: Any = field(default=None, kw_only=True)
+    dropout: float = field(default=0.0, kw_only=True)
+    recurrent_dropout: float = field(default=0.0, kw_only=True)
     return_sequences: bool = field(default=False, kw_only=True)
+    return_state: bool = field(default=False, kw_only=True)
     go_backwards: bool = field(default=False, kw_only=True)
     input_shape: Any = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         self.units = whole_number("units", self.units)
         self.activation = self._elementwise("activation", self.activation)
-        for name in ("use_bias", "return_sequences", "go_backwards"):
+        for name in ("use_bias", "return_sequences", "return_state", "go_backwards"):
             if not isinstance(getattr(self, name), bool):
                 raise InvalidTypeError(f"{name} must be True or False, got {getattr(self, name)!r}")
+        if self.return_state:
+            raise InvalidValueError(
+                f"{type(self).__name__}: return_state gives several outputs, and a layer here has one; the last state"
+                " is what SimpleRNN, LSTM and GRU put out without return_sequences"
+            )
+        self.dropout, self.recurrent_dropout = checked_rate(self.dropout), checked_rate(self.recurrent_dropout)
         for name in ("kernel_initializer", "recurrent_initializer", "bias_initializer"):
             setattr(self, name, initializers.get(getattr(self, name)))
         for name in ("kernel_regularizer", "recurrent_regularizer", "bias_regularizer", "activity_regularizer"):
@@ -80,7 +90,7 @@ class Recurrent(Layer):
                                  factors(self.recurrent_regularizer))  # fmt: skip
         bias = self._bias(plan, "b", self._input_bias()) if self.use_bias else None
         mask = step_mask(plan, x)
-        z = plan.dense(x, kernel, bias)
+        z = plan.dense(dropped(plan, x, self.dropout, steps), kernel, bias)
         y = self._steps(plan, z, weights, mask, aligned)
         if mask is not None and self.return_sequences and (aligned or not self.go_backwards):
             plan.masks[y.index] = mask
@@ -109,12 +119,23 @@ class Recurrent(Layer):
         shared = shared and all(a.name in FROM_OUTPUT for a in self._activations().values())
         state = plan.tensor((steps, self.units), f"P{number}")
         y = plan.tensor((steps, self.units) if self.return_sequences else self.units, f"Y{number}")
-        operands = {"Z": z, "G": z if shared else plan.tensor(z.shape, f"G{number}"), "P": state, "H": state,
-                    "Y": y, "D": None, "K": mask}  # fmt: skip
+        factor = self._state_dropout(plan, z)
+        before = state if factor is None else plan.tensor(state.shape, f"H{number}")
+        operands = {"Z": z, "G": z if shared else plan.tensor(z.shape, f"G{number}"), "P": state, "H": before,
+                    "Y": y, "D": factor, "K": mask}  # fmt: skip
         extra = self._extra(plan, steps, number)
         plan.emit(self.op, static, ("Y", "Z", "G", "P", "H", *(n for n in extra if n in self.keeps)), W=weights,
                   **operands, **extra)  # fmt: skip
         return y
+
+    def _state_dropout(self, plan: PlanBuilder, z: Tensor) -> Tensor | None:
+        """Emit the factors of the state, one draw a sample and unit for all steps, and return them."""
+        if not plan.training or self.recurrent_dropout == 0:
+            return None
+        mask = plan.tensor(self.units, f"mask of {z.name}")
+        static = {"rate": self.recurrent_dropout, "stream": plan.draw(), "rows": self.units}
+        plan.emit("dropout_mask", static, ("M",), Z=z, M=mask, work=plan.tensor(self.units, f"drawn for {z.name}"))
+        return mask
 
     keeps: ClassVar[tuple[str, ...]] = ()
 
@@ -146,6 +167,9 @@ class SimpleRNN(Recurrent):
         Of W, U and b.
     kernel_regularizer, recurrent_regularizer, bias_regularizer, activity_regularizer : str, Regularizer or None
         Penalties added to the loss; the activity is what the layer puts out.
+    dropout, recurrent_dropout : float
+        Share of the input's features, and of the state's on its way into the products, that is dropped in training:
+        one draw a sample for all steps [2].
     return_sequences : bool
         Whether every step's state is put out, (steps, units), or the last one's, (units,).
     go_backwards : bool
@@ -162,7 +186,8 @@ class SimpleRNN(Recurrent):
 
     References
     ----------
-    Elman, Finding structure in time, Cognitive Science 14 (1990).
+    [1] Elman, Finding structure in time, Cognitive Science 14 (1990).
+    [2] Gal and Ghahramani, A theoretically grounded application of dropout in recurrent neural networks, NIPS 2016.
     """
 
     kind = "simple_rnn"

@@ -53,7 +53,23 @@ def sequence_mask(builder: PlanBuilder, op: Op) -> None:
         builder.give(x, dz)
 
 
+def dropout_mask(builder: PlanBuilder, op: Op) -> None:
+    """Do nothing: what is drawn depends on no weight."""
+
+
+def multiply(builder: PlanBuilder, op: Op) -> None:
+    """Multiply the gradient by the other factor, for the second factor first."""
+    a, b, dz = _tensor(op, "A"), _tensor(op, "B"), builder.delta(_tensor(op, "Z"))
+    for x, other in ((b, a), (a, b)):
+        if dz is not None and builder.learns(x):
+            dx = builder.new_delta(x)
+            builder.emit_backward("multiply", None, ("Z",), A=dz, B=other, Z=dx)
+            builder.give(x, dx)
+
+
 RULES = {
+    "dropout_mask": dropout_mask,
+    "multiply": multiply,
     "simple_rnn_forward": recurrent,
     "lstm_forward": recurrent,
     "gru_forward": recurrent,

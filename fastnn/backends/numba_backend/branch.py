@@ -34,6 +34,25 @@ def make_add(dtype: Any) -> Callable[..., None]:
     return add
 
 
+def make_multiply(dtype: Any) -> Callable[..., None]:
+    """Operands: A, B, Z (another than A and B), bytes between blocks, rows."""
+    size = dtype().itemsize
+
+    def multiply(context, record, item, store, scratch):
+        zero = dtype(0)
+        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 5)
+        n, lanes = block_lanes(c, item, size)
+        rows, lanes = long_rows(r[4], lanes)
+        for i in range(rows):
+            shift = store * r[3] + i * BLOCK * size
+            a, b, z = (view(zero, r[0] + shift, lanes), view(zero, r[1] + shift, lanes),
+                       view(zero, r[2] + shift, lanes))  # fmt: skip
+            for j in range(lanes):
+                z[j] = a[j] * b[j]
+
+    return multiply
+
+
 def make_add_in_place(dtype: Any) -> Callable[..., None]:
     """Operands: A, B, bytes between blocks, rows."""
     size = dtype().itemsize
@@ -72,6 +91,7 @@ def make_copy(dtype: Any) -> Callable[..., None]:
 
 LOWER = {
     "add": lambda o, low: Recipe(make_add, (), ("A", "B", "Z"), (rows_of(o, "Z"),)),
+    "multiply": lambda o, low: Recipe(make_multiply, (), ("A", "B", "Z"), (rows_of(o, "Z"),)),
     "add_in_place": lambda o, low: Recipe(make_add_in_place, (), ("A", "B"), (rows_of(o, "A"),)),
     "copy": lambda o, low: Recipe(make_copy, (), ("A", "B"), (rows_of(o, "A"),)),
 }

@@ -22,8 +22,10 @@ from fastnn.backends.numba_backend.dense import (
     product_from_memory,
     product_from_zero,
 )
+from fastnn.backends.numba_backend.noise import DRAWING, make_dropout_forward
 from fastnn.backends.numba_backend.single_source import share
 from fastnn.plan.plan import Op, Tensor
+from fastnn.random.bernoulli import bernoulli_threshold
 
 # The numbers of the steps, which stand behind a record's addresses and the bytes between blocks: a visit's place in the
 # sequence is AT + number * STEP, its output's OUT + number * OUT_STEP of OUTPUTS.
@@ -518,6 +520,13 @@ def _recipe(make: Any, formula: str, *names: str) -> Callable[[Op, Any], Recipe]
     return recipe
 
 
+def _dropout_mask(o: Op, low: Any) -> Recipe:
+    """Return the record of dropout of whatever the workspace holds: the mask is what is wanted."""
+    s = o.static
+    constants = (s["rows"], 1, s["stream"], int(bernoulli_threshold(s["rate"])), bits_of(1.0 / (1.0 - s["rate"])))
+    return Recipe(make_dropout_forward, (), ("work", "work", "M"), constants, work=DRAWING * s["rows"])
+
+
 _FORWARD, _BACKWARD = ("Z", "G", "P", "H", "Y", "W", "D", "K"), ("Z", "G", "dY", "W", "D", "K", "dH", "kept")
 
 LOWER = {
@@ -527,6 +536,7 @@ LOWER = {
     "lstm_backward": _recipe(make_lstm_backward, "derivative", *_BACKWARD, "dC", "C", "F"),
     "gru_forward": _recipe(make_gru_forward, "forward", *_FORWARD, "b", "S", "sums"),
     "gru_backward": _recipe(make_gru_backward, "derivative", *_BACKWARD, "H", "S", "dS"),
+    "dropout_mask": _dropout_mask,
     "sequence_mask": lambda o, low: Recipe(
         make_sequence_mask,
         (),

@@ -57,6 +57,7 @@ _OPS: dict[str, Callable[[Operands, dict[str, Any]], Any]] = {
     "activation_forward": lambda o, s: activation_forward(s["activation"], o["Z"], s["positions"]),
     "activation_backward": lambda o, s: activation_backward(s["activation"], o["Z"], o["A"], o["dA"], s["positions"]),
     "add": lambda o, s: o["A"] + o["B"],
+    "multiply": lambda o, s: o["A"] * o["B"],
     "add_in_place": lambda o, s: add_in_place(o["A"], o["B"]),
     "copy": lambda o, s: o["A"].copy(),
     "loss_value": lambda o, s: loss_value(

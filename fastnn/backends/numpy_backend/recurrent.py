@@ -21,6 +21,7 @@ import numpy as np
 
 from fastnn.activations import Activation
 from fastnn.backends.numpy_backend.activation import activation_backward, activation_forward
+from fastnn.backends.numpy_backend.noise import dropout_forward
 
 Array = np.ndarray[Any, Any]
 Visits = tuple[tuple[int, int], ...]
@@ -254,6 +255,11 @@ def mask_gradient(steps: int, K: Array, dZ: Array) -> Array:
     return np.where((K != 0)[:, None], x, dZ.dtype.type(0)).reshape(dZ.shape)
 
 
+def dropout_mask(rows: int, rate: float, seed: int, step: int, stream: int, Z: Array) -> Array:
+    """Return what dropout multiplies ``rows`` features by, 0 or ``1 / (1 - rate)``, for as many samples as Z has."""
+    return dropout_forward(np.zeros((rows, Z.shape[1]), Z.dtype), rate, seed, step, stream)[1]
+
+
 OPS = {
     "simple_rnn_forward": lambda o, s: simple_rnn_forward(s["f"], s["visits"], o["W"], o["Z"], o["D"], o["K"]),
     "simple_rnn_backward": lambda o, s: simple_rnn_backward(
@@ -266,6 +272,9 @@ OPS = {
     "gru_forward": lambda o, s: gru_forward(s["f"], s["r"], s["visits"], o["W"], o["b"], o["Z"], o["D"], o["K"]),
     "gru_backward": lambda o, s: gru_backward(
         s["f"], s["r"], s["visits"], o["W"], o["Z"], o["G"], o["H"], o["S"], o["dY"], o["D"], o["K"]
+    ),
+    "dropout_mask": lambda o, s: dropout_mask(
+        s["rows"], s["rate"], s["draw"].seed, s["draw"].step, s["stream"], o["Z"]
     ),
     "sequence_mask": lambda o, s: sequence_mask(s["value"], s["steps"], o["A"]),
     "mask_gradient": lambda o, s: mask_gradient(s["steps"], o["K"], o["dZ"]),
