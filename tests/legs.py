@@ -29,6 +29,7 @@ PARITY = (
     "test_parity.py::test_training_in_pieces_is_training_in_one_piece",
     "test_pooling.py::test_parity_on_two_threads",
     "test_rearrange.py::test_parity_on_two_threads",
+    "test_recurrent.py::test_parity_on_two_threads",
     "test_several_axes.py::test_parity_on_two_threads",
 )
 FORMULAS = (

@@ -58,6 +58,15 @@ USED = Stack(lambda: [layers.BatchNormalization(scale=False, center=False), laye
 CONVOLUTIONS = Stack(
     lambda: [layers.Conv2D(4, 2), layers.Conv2DTranspose(3, 2), layers.Flatten(), layers.Dense(3)], (3, 3, 2)
 )
+RECURRENT = Stack(
+    lambda: [
+        layers.Masking(),
+        layers.SimpleRNN(4, return_sequences=True),
+        layers.Bidirectional(layers.LSTM(4, return_sequences=True, recurrent_dropout=0.5), "mul"),
+        layers.GRU(3),
+    ],
+    (3, 2),
+)
 
 RUNS = (
     (Network((5, 17, 3), ("gelu", "softmax"), "categorical_crossentropy", penalty=(0.1, 0.1)), Adam()),
@@ -67,6 +76,7 @@ RUNS = (
     (MEASURED, SGD()),
     (USED, SGD()),
     (CONVOLUTIONS, SGD()),
+    (RECURRENT, SGD()),
 )
 
 X86 = os.uname().machine in ("x86_64", "AMD64")

@@ -13,6 +13,7 @@ import test_normalization
 import test_pooling
 import test_prelu
 import test_rearrange
+import test_recurrent
 import test_several_axes
 from bits import assert_same_bits
 from networks import assert_same_quantities, make_data, quantities
@@ -37,6 +38,7 @@ STACKS = {
         test_pooling,
         test_prelu,
         test_rearrange,
+        test_recurrent,
         test_several_axes,
     )
     for name, stack in module.STACKS.items()

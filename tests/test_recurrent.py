@@ -10,6 +10,7 @@ from bits import assert_same_bits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import Stack, assert_same_quantities, make_data, quantities, start
+from test_parity import check, launches  # noqa: F401
 
 from fastnn import layers
 from fastnn.activations import get as activation
@@ -242,6 +243,37 @@ def check_parity(stack, shape, dtype, runs, special=False, loss="mean_squared_er
             for backend in (numpy_backend, numba_backend)
         )
         assert_same_quantities(a, b, f"{samples} samples, batch {batch}")
+
+
+STACKS = {
+    **{
+        f"{name}, masked and dropped out": Stack(
+            lambda cell=cell: [
+                layers.Dense(3, "relu"),
+                layers.Masking(),
+                cell(5, return_sequences=True, dropout=0.3, recurrent_dropout=0.4),
+                cell(4, "gelu", go_backwards=True),
+            ],
+            (5, 2),
+        )
+        for name, cell in CELLS.items()
+    },
+    **{name: Stack(lambda cell=cell: [cell(17, return_sequences=True)], (3, 33)) for name, cell in CELLS.items()},
+    "both ways": Stack(
+        lambda: [layers.Bidirectional(layers.LSTM(3, return_sequences=True), "ave"),
+                 layers.Bidirectional(layers.SimpleRNN(3), "mul")], (4, 2)
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.needs_jit
+@pytest.mark.parametrize("name", STACKS)
+@DTYPES
+def test_parity_on_two_threads(launches, name, dtype):  # noqa: F811
+    plan = STACKS[name].plan()
+    for samples, batch in ((3, 2), (130, 100)):
+        data = make_data(plan, dtype, samples, weighted=True, order="permutation", special=samples == 3)
+        check(launches, plan, dtype, data, batch)
 
 
 @pytest.mark.needs_jit
