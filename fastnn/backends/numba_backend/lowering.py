@@ -40,7 +40,7 @@ from fastnn.backends.numba_backend._atomic import CACHE_LINE
 from fastnn.backends.numba_backend._jit import VECTOR_BYTES, op
 from fastnn.backends.numba_backend._layout import BLOCK, BLOCKS, CHAIN, REUSE, ROW_ALIGNMENT, TILES
 from fastnn.backends.numba_backend._recording import Gradient, Recipe, bits_of, shape_of
-from fastnn.plan.plan import Op, Parameter, Tensor
+from fastnn.plan.plan import Op, Parameter, Plan, Tensor
 
 Array = np.ndarray[Any, Any]
 
@@ -248,7 +248,8 @@ class Lowering:
         if name != "predict":
             ops += plan.value
         if learns:
-            ops += plan.backward + plan.gradients
+            backward = backward_order(plan)
+            ops += backward
         apart = needs_all_samples(self, ops)
         self.allocate(ops, transient=not apart)
         if name != "predict":
@@ -272,10 +273,13 @@ class Lowering:
             self.lower(o)
         gradients = []
         if learns:
-            for o in plan.backward:
-                self.lower(o)
+            for o in backward:
+                if o.kind in LOWER_GRADIENTS:
+                    self._enter(BLOCKS)
+                    gradients += LOWER_GRADIENTS[o.kind](o, self)
+                else:
+                    self.lower(o)
             self._enter(BLOCKS)
-            gradients = [g for o in plan.gradients for g in LOWER_GRADIENTS[o.kind](o, self)]
         terms, between = self.lasting(plan.terms)
         work = self._work
         self.region(BLOCKS, work)
@@ -420,6 +424,27 @@ class Lowering:
             self.record(op(update.make_penalty_sum, self.dtype), 1, len(rows), self.table(rows),
                         self.state.parameters.ctypes.data)  # fmt: skip
             self.region(TILES, 0.0)
+
+
+def backward_order(plan: Plan) -> tuple[Op, ...]:
+    """Return a plan's backward ops and gradients in the order in which they are recorded.
+
+    What sums a gradient block by block stands as soon as it can, so that the memory of what it reads is used again.
+    """
+    order = list(plan.backward)
+    for gradient in plan.gradients:
+        after = len(order)
+        if gradient.kind in convolution.LOWER_GRADIENTS:
+            dz = gradient.operands["dZ"]
+            assert isinstance(dz, Tensor)
+            while after > 0 and not _writes(order[after - 1], dz):
+                after -= 1
+        order.insert(after, gradient)
+    return tuple(order)
+
+
+def _writes(o: Op, x: Tensor) -> bool:
+    return any(isinstance(what := o.operands[name], Tensor) and what.index == x.index for name in o.writes)
 
 
 def needs_all_samples(lowering: Any, ops: Sequence[Op]) -> bool:
