@@ -21,13 +21,14 @@ import pytest
 
 import fastnn
 from fastnn import bench
-from fastnn.bench import command, data, table, threads, timing
-from fastnn.bench.peers import SYSTEMS, System, textbook
+from fastnn.bench import command, data, table, threads, timing, yardstick
+from fastnn.bench.peers import SYSTEMS, System, ours, textbook
 from fastnn.bench.runner import NotOffered, Runner
 from fastnn.errors import InvalidValueError, UnknownNameError
 
 ROOT = Path(__file__).parent.parent
-TRAINED = [w for w in bench.WORKLOADS if w.kind == "train"]
+TRAINED = [w for w in bench.WORKLOADS if w.kind == "train" and w.layered is None]
+LAYERED = [w for w in bench.WORKLOADS if w.layered is not None]
 # Models come with the engine; without them the table's fastnn column says so (test_missing_feature).
 READY = all(hasattr(fastnn, name) for name in ("Sequential", "gradient_descent", "sigmoid"))
 needs_models = pytest.mark.skipif(not READY, reason="no models yet")
@@ -46,7 +47,7 @@ def small(workload, **changes):
     shape = {"batches": min(workload.batches, 3), "epochs": workload.epochs and 1, **changes}
     if workload.name == "digits":  # the scans have the size they have
         return replace(workload, **shape)
-    return replace(workload, sizes=tuple(min(s, 8) for s in workload.sizes), batch=min(workload.batch, 4), **shape)
+    return workload.at_most(8, **{"batch": min(workload.batch, 4), **shape})
 
 
 @pytest.fixture
@@ -62,6 +63,21 @@ def fake(monkeypatch, name, **functions):
     vars(module).update(functions)
     monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setitem(SYSTEMS, name, System(name, name, name, "numpy"))
+
+
+def test_flops_of_layers_by_hand():
+    rows = {w.name: w for w in LAYERED}
+    convolution = 2 * 64 * 32 * 32 * 9 * 32 * 32
+    dense = 2 * 64 * 32 * 10
+    assert rows["predict-conv3x3"].flops == convolution + dense
+    assert rows["conv3x3"].flops == 5 * convolution + 3 * dense  # two forward, two weights' gradients, one input's
+    lenet = [28 * 28 * 25 * 6, 10 * 10 * 25 * 6 * 16, 400 * 120, 120 * 84, 84 * 10]
+    assert rows["predict-lenet"].flops == 2 * 128 * sum(lenet)
+    assert rows["lenet"].flops == 2 * 128 * (3 * sum(lenet) - lenet[0])
+    inputs, state, head = 28 * 256 * 28, 28 * 256 * 64, 64 * 10
+    assert rows["predict-lstm"].flops == 2 * 64 * (inputs + state + head)
+    assert rows["lstm"].flops == 2 * 64 * (2 * inputs + 3 * state + 3 * head)
+    assert rows["gru"].flops == 2 * 64 * (3 * (2 * inputs + 3 * state) // 4 + 3 * head)
 
 
 def test_flops_by_hand():
@@ -104,7 +120,10 @@ def test_systems_do_the_same_work(workload, system):
     row = small(workload)
     problem = data.problem(row)
     prints = []
-    for name in ("numpy", system):
+    if row.layered is not None and row.kind == "predict":
+        prints = [yardstick.outputs(row.layered, problem.weights, problem.X[: row.batch]).ravel()]
+    reference = "numpy" if row.layered is None else "fastnn-numpy"
+    for name in [system] if prints else [reference, system]:
         module = importlib.import_module(f"fastnn.bench.peers.{SYSTEMS[name].module}")
         try:
             runner = table._prepare(module, row, problem, 2)
@@ -118,6 +137,44 @@ def test_systems_do_the_same_work(workload, system):
         assert data.difference(first, data.fingerprint(row, runner.result())) <= 1e-6, "reset() is not a restart"
         prints.append(first)
     assert data.difference(*prints) <= row.tolerance
+
+
+@pytest.mark.parametrize("workload", [w for w in LAYERED if w.kind == "train"], ids=lambda w: w.name)
+def test_layered_step_is_the_gradient(workload):
+    """As above for the networks that the textbook does not do, by our reference backend, at some of the weights."""
+    row = small(workload, dtype="float64", optimizer="sgd", learning_rate=0.1, batches=1)
+    problem = data.problem(row)
+    runner = ours.train(row, problem, 1, "numpy")
+    runner.reset()
+    runner.run(1)
+    for layer, arrays in enumerate(runner.result()):
+        for which, trained in enumerate(arrays):
+            start = problem.weights[layer][which]
+            for index in list(np.ndindex(start.shape))[:: max(1, start.size // 12)]:
+                values = []
+                for sign in (1.0, -1.0):
+                    moved = [[p.copy() for p in group] for group in problem.weights]
+                    moved[layer][which][index] += sign * 1e-6
+                    values.append(data.loss(row, moved))
+                slope = (values[0] - values[1]) / 2e-6
+                step = (start[index] - trained[index]) / row.learning_rate
+                np.testing.assert_allclose(step, slope, rtol=1e-5, atol=1e-8)
+
+
+@pytest.mark.parametrize("workload", [w for w in LAYERED if w.kind == "train"], ids=lambda w: w.name)
+@pytest.mark.needs_jit
+def test_tolerance_sees_one_step_of_layers(workload):
+    losses = []
+    for left_out in (0, 1):
+        row = replace(workload, batches=workload.batches - left_out)
+        runner = ours.train(workload, data.problem(workload), 2)
+        runner.reset()
+        if left_out:
+            problem = data.problem(workload)
+            runner = ours.train(row, replace(problem, X=problem.X[: -row.batch], Y=problem.Y[: -row.batch]), 2)
+        runner.run(row.batches)
+        losses.append(data.fingerprint(workload, runner.result()))
+    assert data.difference(*losses) > 2 * workload.tolerance
 
 
 @pytest.mark.parametrize("workload", [w for w in TRAINED if w.name != "wide"], ids=lambda w: w.name)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from fastnn.bench import WORKLOADS, data
@@ -22,10 +20,7 @@ def workload(name):
     row, limit = ROWS[name], sizes.row_limit
     if limit is None:
         return row
-    return replace(
-        row, sizes=tuple(min(s, limit) for s in row.sizes), batch=min(row.batch, limit),
-        batches=min(row.batches, 2), epochs=row.epochs and 1,
-    )  # fmt: skip
+    return row.at_most(limit, batches=min(row.batches, 2), epochs=row.epochs and 1)
 
 
 def runner(backend, name):

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from fastnn.bench import yardstick
 from fastnn.bench.workloads import Workload
 
-Weights = list[tuple[Any, Any]]
-"""One pair a layer: weights (units in, units out) and bias (units out,)."""
+Weights = list[tuple[Any, ...]]
+"""The arrays of each layer that has any, laid out as in ``fastnn.bench.networks``: W (inputs, units), b (units,)."""
 
 
 @dataclass(frozen=True)
@@ -25,13 +26,13 @@ class Problem:
 
     Attributes
     ----------
-    X : ndarray, shape (batch * batches, units in), or (elements,)
+    X : ndarray, shape (batch * batches, *sample), or (elements,)
         The data, read-only.
     Y : ndarray, shape (batch * batches, units out)
         Targets; one-hot for classes.
     labels : ndarray of int64, shape (batch * batches,)
         The classes of ``Y`` where they are classes.
-    weights : list of (ndarray, ndarray)
+    weights : list of tuple of ndarray
         Initial weights.
     """
 
@@ -50,13 +51,14 @@ def problem(workload: Workload) -> Problem:
         z = rng.normal(0.0, 3.0, workload.sizes[0]).astype(dtype)
         return Problem(_frozen(z), None, None, [])
     samples = workload.batch * workload.batches
-    inputs, outputs = workload.sizes[0], workload.sizes[-1]
+    network = workload.network
+    outputs = network.outputs
     labels = rng.integers(0, max(outputs, 2), samples)
     if workload.name == "xor":
         X = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], dtype=dtype)
         labels = np.array([0, 1, 1, 0])
     else:
-        X = rng.random((samples, inputs)).astype(dtype)
+        X = rng.random((samples, *network.input_shape)).astype(dtype)
     if workload.sizes == (64, 64, 10):
         X, labels = _digits(samples, X, labels)
     if workload.loss == "mean_squared_error":
@@ -65,11 +67,20 @@ def problem(workload: Workload) -> Problem:
         Y = labels[:, None]
     else:
         Y = np.eye(outputs)[labels]
-    weights = [
-        (_frozen(rng.normal(0.0, m**-0.5, (m, n)).astype(dtype)), _frozen(np.zeros(n, dtype)))
-        for m, n in zip(workload.sizes, workload.sizes[1:])
-    ]
+    weights = [_arrays(workload, shapes, rng) for layer, shape in network.walk() if (shapes := layer.arrays(shape))]
     return Problem(_frozen(X), _frozen(Y.astype(dtype)), _frozen(labels.astype(np.int64)), weights)
+
+
+def _arrays(workload: Workload, shapes: list[tuple[int, ...]], rng: np.random.Generator) -> tuple[Any, ...]:
+    """Draw a layer's arrays: kernels at the scale of their inputs; biases of 0 in dense networks."""
+
+    def draw(shape: tuple[int, ...]) -> Any:
+        if len(shape) > 1:
+            return rng.normal(0.0, np.prod(shape[:-1]) ** -0.5, shape)
+        # not 0 elsewhere, or a system that exchanged two biases would agree
+        return np.zeros(shape) if workload.layered is None else rng.normal(0.0, 0.1, shape)
+
+    return tuple(_frozen(draw(shape).astype(workload.dtype)) for shape in shapes)
 
 
 def batches(workload: Workload, array: Any) -> list[Any]:
@@ -95,31 +106,13 @@ def difference(a: Any, b: Any) -> float:
 def loss(workload: Workload, weights: Weights) -> float:
     """Return the loss over all of the row's data, in float64, at ``weights``."""
     data = problem(workload)
-    A = data.X.astype(np.float64)
-    for depth, (W, b) in enumerate(weights, start=1):
-        Z = A @ np.asarray(W, np.float64) + np.asarray(b, np.float64)
-        name = workload.output if depth == len(weights) else workload.hidden
-        A = _ACTIVATIONS[name](Z)
+    A = yardstick.outputs(workload.network, weights, data.X)
     Y = data.Y.astype(np.float64)
     if workload.loss == "mean_squared_error":
         return float(np.mean((A - Y) ** 2))
     if workload.loss == "binary_crossentropy":
         return float(-np.mean(Y * np.log(A) + (1 - Y) * np.log(1 - A)))
     return float(-np.mean(np.sum(Y * np.log(np.maximum(A, 1e-300)), axis=1)))
-
-
-def _softmax(Z: Any) -> Any:
-    E = np.exp(Z - Z.max(axis=1, keepdims=True))
-    return E / E.sum(axis=1, keepdims=True)
-
-
-_ACTIVATIONS: dict[str, Any] = {
-    "linear": lambda Z: Z,
-    "sigmoid": lambda Z: 1.0 / (1.0 + np.exp(-Z)),
-    "tanh": np.tanh,
-    "relu": lambda Z: np.maximum(Z, 0.0),
-    "softmax": _softmax,
-}
 
 
 def _digits(samples: int, X: Any, labels: Any) -> tuple[Any, Any]:

@@ -20,7 +20,7 @@ class Runner:
     run : callable
         ``run(steps)`` does that many steps and waits until they are done. Steps are whole epochs.
     result : callable
-        ``result()`` returns the weights ``[(W, b), ...]`` with W (units in, units out), or the outputs.
+        ``result()`` returns the weights (``fastnn.bench.data.Weights``), or the outputs.
     reset : callable
         ``reset()`` goes back to the initial weights and a fresh optimizer.
     note : str

@@ -7,8 +7,11 @@ weight.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
+from fastnn.bench import networks
+from fastnn.bench.networks import Network
 from fastnn.errors import unknown_name
 
 
@@ -23,9 +26,9 @@ class Workload:
     title : str
         What the row is, for people.
     kind : {"train", "predict", "elementwise"}
-        A training run, one row through a trained network, or one function over an array.
+        A training run, a batch of rows through a trained network, or one function over an array.
     sizes : tuple of int
-        Features in, hidden units, ..., units out; for "elementwise" the number of elements.
+        Of a dense network: features in, hidden units, ..., units out; for "elementwise" the number of elements.
     dtype : {"float32", "float64"}
         Type of data, weights and results.
     hidden, output : str
@@ -40,15 +43,19 @@ class Workload:
         Aim: (time of the best of ``against``) / (time of fastnn).
     against : tuple of str
         Systems that the target is stated against (empty: the best of all).
+    share : float or None
+        Aim: floor / (time of fastnn).
     tolerance : float
         Largest difference between the results of two systems that did the same work, relative to the largest
         entry of a result.
+    layered : Network or None
+        The network, where it is not a dense one.
     """
 
     name: str
     title: str
     kind: str
-    sizes: tuple[int, ...]
+    sizes: tuple[int, ...] = ()
     dtype: str = "float32"
     hidden: str = "sigmoid"
     output: str = "softmax"
@@ -60,19 +67,21 @@ class Workload:
     epochs: int | None = None
     target: float | None = None
     against: tuple[str, ...] = ()
+    share: float | None = None
     tolerance: float = 1e-5
+    layered: Network | None = None
+
+    @property
+    def network(self) -> Network:
+        """The network, dense or not."""
+        return self.layered or networks.dense(self.sizes, self.hidden, self.output)
 
     @property
     def flops(self) -> int:
         """Floating-point operations of the matrix products in one step (0 for "elementwise")."""
         if self.kind == "elementwise":
             return 0
-        products = [m * n for m, n in zip(self.sizes, self.sizes[1:])]
-        forward = 2 * self.batch * sum(products)
-        if self.kind == "predict":
-            return forward
-        # Weight gradients cost what the forward pass costs; the data need no gradient.
-        return 2 * forward + 2 * self.batch * sum(products[1:])
+        return self.batch * self.network.flops(training=self.kind == "train")
 
     @property
     def unit(self) -> int:
@@ -84,6 +93,21 @@ class Workload:
             return 1
         return self.batches if self.batches > 1 else 20
 
+    def at_most(self, limit: int, **changes: Any) -> Workload:
+        """Return the row made small, to see that it runs; ``changes`` are fields."""
+        smaller = {"batch": min(self.batch, limit), **changes}
+        if self.layered is not None:
+            return replace(self, layered=self.layered.at_most(limit), **smaller)
+        return replace(self, sizes=tuple(min(n, limit) for n in self.sizes), **smaller)
+
+
+LAYERED: tuple[tuple[str, str, Network, int, float], ...] = (
+    ("lenet", "LeNet-5 on 28x28", networks.lenet(), 128, 3.0),
+    ("lstm", "LSTM, 28 steps of 28, 64 units", networks.recurrent("lstm"), 64, 2.5),
+    ("gru", "GRU, 28 steps of 28, 64 units", networks.recurrent("gru"), 64, 5.0),
+    ("simple-rnn", "simple RNN, 28 steps of 28, 64 units", networks.recurrent("simple_rnn"), 64, 6.0),
+)
+"""Rows that are measured in training and forward: name, title, network, batch, target."""
 
 WORKLOADS: tuple[Workload, ...] = (
     Workload(
@@ -128,6 +152,28 @@ WORKLOADS: tuple[Workload, ...] = (
     Workload(
         "sigmoid-float32", "sigmoid of 1M elements, float32", "elementwise", (1_000_000,),
         target=1.0, against=("torch",), tolerance=1e-6,
+    ),
+    *(
+        Workload(
+            name, f"{title}, batch {batch}, Adam", "train", optimizer="adam", learning_rate=1e-3,
+            batch=batch, batches=8, target=target, against=("torch",), tolerance=1e-4, layered=network,
+        )
+        for name, title, network, batch, target in LAYERED
+    ),
+    *(
+        Workload(
+            f"predict-{name}", f"{title}, batch {batch}, forward", "predict", batch=batch,
+            target=target, against=("torch",), layered=network,
+        )
+        for name, title, network, batch, target in LAYERED
+    ),
+    Workload(
+        "predict-conv3x3", "3x3 convolution, 32 to 32 channels on 32x32, batch 64, forward", "predict",
+        batch=64, share=0.5, layered=networks.convolutions(1),
+    ),
+    Workload(
+        "conv3x3", "two 3x3 convolutions, 32 to 32 channels on 32x32, batch 64, SGD", "train",
+        batch=64, batches=2, share=0.5, layered=networks.convolutions(2),
     ),
 )  # fmt: skip
 

@@ -21,7 +21,7 @@ from fastnn.bench.workloads import Workload
 def train(workload: Workload, problem: Problem, threads: int) -> Runner:
     """Train; a run is one call."""
     shape = (workload.batches, workload.batch)
-    X = jnp.array(problem.X.reshape(*shape, -1))
+    X = jnp.array(problem.X.reshape(*shape, *problem.X.shape[1:]))
     Y = jnp.array(problem.Y.reshape(*shape, -1))
     step = jax_step.step_function(workload)
     scanned = workload.unit

@@ -13,29 +13,21 @@ import jax.numpy as jnp
 import numpy as np
 
 from fastnn.bench.data import Problem, Weights, batches
+from fastnn.bench.peers.jax_layers import logits
 from fastnn.bench.runner import Runner, repeat
 from fastnn.bench.workloads import Workload
 
 # Only lets float64 exist; float32 arrays stay float32.
 jax.config.update("jax_enable_x64", True)
 
-ACTIVATIONS: dict[str, Any] = {"sigmoid": jax.nn.sigmoid, "tanh": jnp.tanh, "relu": jax.nn.relu}
 OUTPUTS: dict[str, Any] = {"sigmoid": jax.nn.sigmoid, "softmax": jax.nn.softmax}
-
-
-def logits(params: Any, x: Any, hidden: str) -> Any:
-    """Return the network's output before its last activation."""
-    for W, b in params[:-1]:
-        x = ACTIVATIONS[hidden](x @ W + b)
-    W, b = params[-1]
-    return x @ W + b
 
 
 def loss_function(workload: Workload) -> Callable[[Any, Any, Any], Any]:
     """Return ``loss(params, x, y)``, from logits where that is the stable form."""
 
     def loss(params: Any, x: Any, y: Any) -> Any:
-        z = logits(params, x, workload.hidden)
+        z = logits(workload.network, params, x)
         if workload.loss == "mean_squared_error":
             return jnp.mean((z - y) ** 2)
         if workload.loss == "binary_crossentropy":
@@ -76,7 +68,7 @@ def initial_state(workload: Workload, problem: Problem) -> Any:
     """Return the state before the first step, in fresh buffers."""
 
     def fresh(like: Callable[[Any], Any]) -> Any:
-        return [(jnp.array(like(W)), jnp.array(like(b))) for W, b in problem.weights]
+        return [tuple(jnp.array(like(a)) for a in arrays) for arrays in problem.weights]
 
     moments = (fresh(np.zeros_like), fresh(np.zeros_like)) if workload.optimizer == "adam" else ()
     return fresh(np.array), moments, jnp.zeros((), workload.dtype)
@@ -84,7 +76,7 @@ def initial_state(workload: Workload, problem: Problem) -> Any:
 
 def weights_of(state: Any) -> Weights:
     """Return the weights of a state as arrays of NumPy."""
-    return [(np.array(W), np.array(b)) for W, b in state[0]]
+    return [tuple(np.array(a) for a in arrays) for arrays in state[0]]
 
 
 def train(workload: Workload, problem: Problem, threads: int) -> Runner:
@@ -107,11 +99,11 @@ def train(workload: Workload, problem: Problem, threads: int) -> Runner:
 
 
 def predict(workload: Workload, problem: Problem, threads: int) -> Runner:
-    """Send one row (an array of NumPy) through the jitted network and wait for the answer."""
-    params = [(jnp.array(W), jnp.array(b)) for W, b in problem.weights]
-    call = jax.jit(lambda x: OUTPUTS[workload.output](logits(params, x, workload.hidden)))
-    row = problem.X[:1]
-    return repeat(lambda: np.asarray(call(row)))
+    """Send a batch (an array of NumPy) through the jitted network and wait for the answer."""
+    params = [tuple(jnp.array(a) for a in arrays) for arrays in problem.weights]
+    call = jax.jit(lambda x: OUTPUTS[workload.output](logits(workload.network, params, x)))
+    rows = problem.X[: workload.batch]
+    return repeat(lambda: np.asarray(call(rows)))
 
 
 def elementwise(workload: Workload, problem: Problem, threads: int) -> Runner:

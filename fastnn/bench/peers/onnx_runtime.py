@@ -1,15 +1,14 @@
-"""onnxruntime: one row through a session over an ONNX graph of Gemm, Sigmoid and Softmax nodes."""
+"""onnxruntime: a batch through a session over an ONNX graph, such as an exporter would write."""
 
 from __future__ import annotations
 
 import onnxruntime
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from fastnn.bench.data import Problem
+from fastnn.bench.peers.onnx_layers import channels_first, graph_parts
 from fastnn.bench.runner import NotOffered, Runner, repeat
 from fastnn.bench.workloads import Workload
-
-NODES = {"sigmoid": "Sigmoid", "tanh": "Tanh", "relu": "Relu", "softmax": "Softmax"}
 
 
 def _session(graph: object, threads: int) -> onnxruntime.InferenceSession:
@@ -21,23 +20,19 @@ def _session(graph: object, threads: int) -> onnxruntime.InferenceSession:
 
 
 def predict(workload: Workload, problem: Problem, threads: int) -> Runner:
-    """Run the session on one row."""
-    nodes, constants, name = [], [], "x"
-    for depth, (W, b) in enumerate(problem.weights, start=1):
-        constants += [numpy_helper.from_array(W, f"W{depth}"), numpy_helper.from_array(b, f"b{depth}")]
-        nodes.append(helper.make_node("Gemm", [name, f"W{depth}", f"b{depth}"], [f"Z{depth}"]))
-        activation = workload.output if depth == len(problem.weights) else workload.hidden
-        name = f"A{depth}"
-        nodes.append(helper.make_node(NODES[activation], [f"Z{depth}"], [name]))
+    """Run the session on a batch."""
+    nodes, constants, name = graph_parts(workload.network, problem.weights)
+    rows = channels_first(problem.X[: workload.batch])
+    outputs = [workload.batch, workload.network.outputs]
     graph = helper.make_graph(
         nodes,
         workload.name,
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, workload.sizes[0]])],
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, workload.sizes[-1]])],
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, list(rows.shape))],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, outputs)],
         constants,
     )
     session = _session(graph, threads)
-    feed = {"x": problem.X[:1].copy()}
+    feed = {"x": rows}
     return repeat(lambda: session.run(None, feed)[0])
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import fastnn
+from fastnn.bench import networks
 from fastnn.bench.data import Problem, Weights
 from fastnn.bench.runner import NotOffered, Runner, repeat
 from fastnn.bench.workloads import Workload
@@ -35,13 +36,27 @@ def set_threads(threads: int) -> None:
 
 def model(workload: Workload, problem: Problem, backend: str) -> Any:
     """Return the row's compiled model at the initial weights."""
-    sequential, dense = public("Sequential"), public("Dense")
-    hidden = [dense(n, activation=workload.hidden) for n in workload.sizes[1:-1]]
-    network = sequential([*hidden, dense(workload.sizes[-1], activation=workload.output)])
-    network.build((None, workload.sizes[0]), dtype=workload.dtype)
+    network = public("Sequential")([layer(part) for part in workload.network.layers])
+    network.build((None, *workload.network.input_shape), dtype=workload.dtype)
     compile_model(network, workload, backend)
     load(network, problem)
     return network
+
+
+def layer(part: networks.Layer) -> Any:
+    """Return our layer of a description."""
+    layers = public("layers")
+    if isinstance(part, networks.Dense):
+        return layers.Dense(part.units, activation=part.activation)
+    if isinstance(part, networks.Conv2D):
+        return layers.Conv2D(part.filters, part.size, padding=part.padding, activation=part.activation)
+    if isinstance(part, networks.MaxPool2D):
+        return layers.MaxPooling2D(part.size)
+    if isinstance(part, networks.GlobalAverage2D):
+        return layers.GlobalAveragePooling2D()
+    if isinstance(part, networks.Recurrent):
+        return {"simple_rnn": layers.SimpleRNN, "lstm": layers.LSTM, "gru": layers.GRU}[part.cell](part.units)
+    return layers.Flatten()
 
 
 def compile_model(network: Any, workload: Workload, backend: str) -> None:
@@ -52,14 +67,14 @@ def compile_model(network: Any, workload: Workload, backend: str) -> None:
 
 def load(network: Any, problem: Problem) -> None:
     """Copy the initial weights into the model."""
-    network.set_weights([array for pair in problem.weights for array in pair])
+    network.set_weights([array for arrays in problem.weights for array in arrays])
 
 
 def train(workload: Workload, problem: Problem, threads: int, backend: str = BACKEND) -> Runner:
     """Train by the tutorial's loop (full batch) or by ``fit``."""
     if backend == "numba":
         set_threads(threads)
-    if workload.batches == 1:
+    if workload.batches == 1 and workload.layered is None:
         return _tutorial(workload, problem, backend)
     network = model(workload, problem, backend)
 
@@ -75,8 +90,8 @@ def train(workload: Workload, problem: Problem, threads: int, backend: str = BAC
         )  # fmt: skip
 
     def result() -> Weights:
-        arrays = network.get_weights()
-        return list(zip(arrays[::2], arrays[1::2]))
+        arrays = iter(network.get_weights())
+        return [tuple(next(arrays) for _ in group) for group in problem.weights]
 
     return Runner(run, result, reset)
 
@@ -100,15 +115,17 @@ def _tutorial(workload: Workload, problem: Problem, backend: str) -> Runner:
 
 
 def predict(workload: Workload, problem: Problem, threads: int, backend: str = BACKEND) -> Runner:
-    """Send one row through a frozen predictor, or through ``predict`` where there is no predictor."""
+    """Send a batch through ``predict``; one row through a frozen predictor, where there is one."""
     if backend == "numba":
         set_threads(threads)
     network = model(workload, problem, backend)
-    row = problem.X[:1].copy()
-    if hasattr(network, "predictor"):
+    rows = problem.X[: workload.batch].copy()
+    if workload.batch == 1 and hasattr(network, "predictor"):
         frozen = network.predictor()
-        return repeat(lambda: frozen(row))
-    runner = repeat(lambda: network.predict(row, verbose=0))
+        return repeat(lambda: frozen(rows))
+    runner = repeat(lambda: network.predict(rows, verbose=0))
+    if workload.batch > 1:
+        return runner
     return Runner(runner.run, runner.result, note="through predict(): no frozen predictor yet")
 
 

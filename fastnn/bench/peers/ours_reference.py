@@ -14,7 +14,7 @@ def train(workload: Workload, problem: Problem, threads: int) -> Runner:
 
 
 def predict(workload: Workload, problem: Problem, threads: int) -> Runner:
-    """Send one row through the model."""
+    """Send a batch through the model."""
     return ours.predict(workload, problem, threads, "numpy")
 
 

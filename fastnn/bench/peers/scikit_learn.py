@@ -17,7 +17,7 @@ ACTIVATIONS = {"sigmoid": "logistic", "tanh": "tanh", "relu": "relu"}
 
 def train(workload: Workload, problem: Problem, threads: int) -> Runner:
     """Train with Adam; only rows whose output is softmax and whose optimizer is Adam."""
-    if workload.optimizer != "adam" or workload.output != "softmax":
+    if workload.optimizer != "adam" or workload.output != "softmax" or workload.layered is not None:
         raise NotOffered("only the digits row")
     model = MLPClassifier(
         hidden_layer_sizes=workload.sizes[1:-1], activation=ACTIVATIONS[workload.hidden], solver="adam",

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastnn.bench.data import Problem, Weights, batches
-from fastnn.bench.runner import Runner, repeat
+from fastnn.bench.runner import NotOffered, Runner, repeat
 from fastnn.bench.workloads import Workload
 
 
@@ -71,8 +71,14 @@ def backward(W: list[Any], activations: list[Any], Y: Any, hidden: str, scale: A
     return grads
 
 
+def _dense_only(workload: Workload) -> None:
+    if workload.layered is not None:
+        raise NotOffered("the textbook's networks are dense")
+
+
 def train(workload: Workload, problem: Problem, threads: int) -> Runner:
     """Train with gradient descent or Adam; a step also computes the cost."""
+    _dense_only(workload)
     X = [np.ascontiguousarray(x.T) for x in batches(workload, problem.X)]
     Y = [np.ascontiguousarray(y.T) for y in batches(workload, problem.Y)]
     layers = len(problem.weights)
@@ -120,6 +126,7 @@ def adam_update(moments: list[Any], gradient: Any, t: int) -> Any:
 
 def predict(workload: Workload, problem: Problem, threads: int) -> Runner:
     """Send one row through the network."""
+    _dense_only(workload)
     W = [np.ascontiguousarray(w.T) for w, _ in problem.weights]
     b = [c[:, None].copy() for _, c in problem.weights]
     row = np.ascontiguousarray(problem.X[:1].T)

@@ -13,10 +13,10 @@ import torch
 from torch import nn
 
 from fastnn.bench.data import Problem, Weights, batches
+from fastnn.bench.peers.torch_layers import arrays_of, channels_first, load, network
 from fastnn.bench.runner import Runner, repeat
 from fastnn.bench.workloads import Workload
 
-ACTIVATIONS: dict[str, Any] = {"sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "relu": nn.ReLU}
 OUTPUTS: dict[str, Any] = {"sigmoid": nn.Sigmoid, "softmax": lambda: nn.Softmax(dim=1)}
 LOSSES: dict[str, Any] = {
     "binary_crossentropy": nn.functional.binary_cross_entropy_with_logits,
@@ -25,42 +25,18 @@ LOSSES: dict[str, Any] = {
 }
 
 
-def network(workload: Workload, problem: Problem) -> Any:
-    """Return the network up to its logits, at the initial weights."""
-    modules: list[Any] = []
-    for W, _ in problem.weights:
-        if modules:
-            modules.append(ACTIVATIONS[workload.hidden]())
-        modules.append(nn.Linear(*W.shape, dtype=getattr(torch, workload.dtype)))
-    model = nn.Sequential(*modules)
-    load(model, problem)
-    return model
-
-
-def load(model: Any, problem: Problem) -> None:
-    """Copy the initial weights into ``model``."""
-    with torch.no_grad():
-        for layer, (W, b) in zip(_linear(model), problem.weights):
-            layer.weight.copy_(torch.from_numpy(W.T.copy()))
-            layer.bias.copy_(torch.from_numpy(b.copy()))
-
-
-def _linear(model: Any) -> list[Any]:
-    return [m for m in model if isinstance(m, nn.Linear)]
-
-
 def train(workload: Workload, problem: Problem, threads: int, compiled: Callable[[Any], Any] = lambda f: f) -> Runner:
     """Train with ``loss.backward()`` and ``optimizer.step()``."""
     torch.set_num_threads(threads)
-    X = [torch.from_numpy(x.copy()) for x in batches(workload, problem.X)]
+    X = [torch.from_numpy(channels_first(x)) for x in batches(workload, problem.X)]
     classes = workload.loss == "categorical_crossentropy"
     Y = [torch.from_numpy(y.copy()) for y in batches(workload, problem.labels if classes else problem.Y)]
-    model = network(workload, problem)
+    model = network(workload)
     loss_of = LOSSES[workload.loss]
     optimizers: list[Any] = []
 
     def reset() -> None:
-        load(model, problem)
+        load(model, problem.weights)
         kind = torch.optim.Adam if workload.optimizer == "adam" else torch.optim.SGD
         optimizers[:] = [kind(model.parameters(), lr=workload.learning_rate)]
 
@@ -74,17 +50,19 @@ def train(workload: Workload, problem: Problem, threads: int, compiled: Callable
             optimizer.step()
 
     def result() -> Weights:
-        return [(m.weight.detach().numpy().T, m.bias.detach().numpy()) for m in _linear(model)]
+        return arrays_of(model)
 
     return Runner(run, result, reset)
 
 
 def predict(workload: Workload, problem: Problem, threads: int, compiled: Callable[[Any], Any] = lambda f: f) -> Runner:
-    """Send one row through the network under ``inference_mode``."""
+    """Send a batch through the network under ``inference_mode``."""
     torch.set_num_threads(threads)
-    call = compiled(nn.Sequential(*network(workload, problem), OUTPUTS[workload.output]()).eval())
-    row = torch.from_numpy(problem.X[:1].copy())
-    return _inference(lambda: call(row))
+    model = network(workload)
+    load(model, problem.weights)
+    call = compiled(nn.Sequential(*model, OUTPUTS[workload.output]()).eval())
+    rows = torch.from_numpy(channels_first(problem.X[: workload.batch]))
+    return _inference(lambda: call(rows))
 
 
 def elementwise(
