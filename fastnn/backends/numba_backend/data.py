@@ -91,26 +91,36 @@ def make_pack_targets(dtype: Any, source: Any, labels: bool) -> Callable[..., No
     Integer labels, one for each position, become one-hot rows: 1 at the label, 0 elsewhere.
     """
     size = dtype().itemsize
+    as_they_are = source is dtype and not labels
 
     def pack_targets(context, record, item, store, scratch):
         zero, one, other = dtype(0), dtype(1), source(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 5)
         n, lanes = block_lanes(c, item, size)
+        width = VECTOR_BYTES // size
         weight = view(zero, r[3] + store * r[1], lanes)
-        y = view(zero, r[0] + store * r[1], r[2] * BLOCK)
+        target, first = r[0] + store * r[1], 0
+        y, rows = view(zero, target, r[2] * BLOCK), view(0, scratch, BLOCK)
         for j in range(lanes):
             row = row_of(c, c[FIRST] + item * c[PER_BLOCK] + min(j, n - 1))
             weight[j] = one if c[WEIGHT] == 0 else view(zero, c[WEIGHT] + row * size, 1)[0]
-            at = c[Y] + row * c[Y_ROW]
+            rows[j] = c[Y] + row * c[Y_ROW]
+        if as_they_are and c[Y_COLUMN] == size:
+            while first + width <= r[2]:
+                for j in range(0, lanes, width):
+                    transpose_tile(zero, 1, scratch + 8 * j, first * size, target + (first * BLOCK + j) * size, BLOCK)
+                first += width
+        for j in range(lanes):
             if labels:
+                at = rows[j]
                 for i in range(0, r[2], r[4]):
                     label = view(other, at, 1)[0]
                     for k in range(r[4]):
                         y[(i + k) * BLOCK + j] = one if label == k else zero
                     at += c[Y_COLUMN]
             else:
-                for i in range(r[2]):
-                    y[i * BLOCK + j] = dtype(view(other, at + i * c[Y_COLUMN], 1)[0])
+                for i in range(first, r[2]):
+                    y[i * BLOCK + j] = dtype(view(other, rows[j] + i * c[Y_COLUMN], 1)[0])
 
     return pack_targets
 
@@ -123,10 +133,18 @@ def make_unpack(dtype: Any) -> Callable[..., None]:
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 3)
         n, lanes = block_lanes(c, item, size)
-        source = view(zero, r[0] + store * r[1], r[2] * BLOCK)
+        width, rows = VECTOR_BYTES // size, r[2]
+        source, target = r[0] + store * r[1], c[OUT] + (c[FIRST] + item * c[PER_BLOCK]) * c[OUT_ROW] * size
+        # whole tiles of samples and rows first: a tile writes nothing beyond them
+        samples, features = n // width * width, rows // width * width
+        for j in range(0, samples, width):
+            for k in range(0, features, width):
+                transpose_tile(zero, 0, source + (k * BLOCK + j) * size, BLOCK, target + (j * c[OUT_ROW] + k) * size,
+                               c[OUT_ROW])  # fmt: skip
+        block = view(zero, source, rows * BLOCK)
         for j in range(n):
-            out = view(zero, c[OUT] + (c[FIRST] + item * c[PER_BLOCK] + j) * c[OUT_ROW] * size, r[2])
-            for i in range(r[2]):
-                out[i] = source[i * BLOCK + j]
+            out = view(zero, target + j * c[OUT_ROW] * size, rows)
+            for i in range(features if j < samples else 0, rows):
+                out[i] = block[i * BLOCK + j]
 
     return unpack
