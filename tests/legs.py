@@ -27,6 +27,7 @@ PARITY = (
     "test_parity.py::test_a_prediction_does_not_depend_on_the_batch",
     "test_parity.py::test_clipping_and_penalties",
     "test_parity.py::test_training_in_pieces_is_training_in_one_piece",
+    "test_convolution.py::test_parity_on_two_threads",
     "test_pooling.py::test_parity_on_two_threads",
     "test_rearrange.py::test_parity_on_two_threads",
     "test_recurrent.py::test_parity_on_two_threads",

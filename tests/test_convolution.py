@@ -11,9 +11,11 @@ from bits import assert_same_bits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import Stack, assert_same_quantities, make_data, quantities, start, state_of
+from test_parity import check, launches  # noqa: F401
 
 from fastnn import layers
 from fastnn.backends import numba_backend, numpy_backend
+from fastnn.backends.numba_backend import workspace
 from fastnn.backends.numpy_backend.convolution import (
     convolution_backward_input,
     convolution_backward_weights,
@@ -64,6 +66,35 @@ def test_both_backends_give_the_same_bits(name, dtype):
         results = [quantities(b, plan, dtype, data, batch) for b in (numpy_backend, numba_backend)]
         assert np.isfinite(results[0]["gradients"]).all()
         assert_same_quantities(*results, f"{samples} samples, batch {batch}")
+
+
+@needs_jit
+@pytest.mark.parametrize("name", ["same", "depthwise", "transposed", "sequence"])
+@DTYPES
+def test_parity_on_two_threads(launches, name, dtype):  # noqa: F811
+    plan = plan_of(name)
+    for samples, batch in ((3, 2), (130, 100)):
+        data = make_data(plan, dtype, samples, weighted=True, order="permutation", special=samples == 3)
+        check(launches, plan, dtype, data, batch)
+
+
+@needs_jit
+@pytest.mark.parametrize("name", ["strides", "groups", "transposed in groups"])
+def test_no_result_depends_on_what_a_workspace_held(name, monkeypatch):
+    plan = plan_of(name)
+    data, results, allocate = make_data(plan, np.float32, 70), [], workspace.aligned_zeros
+    for byte in (0x00, 0xFF):
+
+        def poisoned(elements: int, kind: Any, byte: int = byte) -> Any:
+            buffer = allocate(elements, kind)
+            buffer.view(np.uint8)[...] = byte
+            return buffer
+
+        with monkeypatch.context() as patch:
+            patch.setattr(workspace, "aligned_zeros", poisoned)
+            results.append(quantities(numba_backend, plan, np.float32, data, 70))
+    assert_same_quantities(*results, name)
+    assert np.isfinite(results[1]["weights"]).all()
 
 
 SMALL = st.integers(1, 3)

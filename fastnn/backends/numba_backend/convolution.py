@@ -129,7 +129,7 @@ def _gather(names: tuple[str, str, str], to_cells: bool) -> Any:
         b = o.operands.get("b")
         filters, channels, taps = g.filters // g.groups, g.channels // g.groups, g.size[0] * g.size[1]
         units, inputs = (channels, filters) if to_cells else (filters, channels)
-        bias = low.at(b) if isinstance(b, Parameter) else low.shared(("zeros", units * g.groups), units * g.groups)
+        bias = low.at(b) if isinstance(b, Parameter) else low.zeros(units * g.groups)
         rows, count = gather_tables(g, to_cells, low.size, low.table)
         to_unit, to_channel = (taps, channels * taps) if to_cells else (channels * taps, taps)
         constants = (bias, rows, count, g.groups, units, inputs, to_unit * low.size, to_channel * low.size,

@@ -144,6 +144,12 @@ class Lowering:
             self._shared[key] = self.buffer(elements, dtype)
         return self._shared[key]
 
+    def zeros(self, elements: int) -> int:
+        """Return the address of zeros that nothing writes: a bias where there is none."""
+        array = np.zeros(elements, self.dtype)
+        self.keep.append(array)
+        return int(array.ctypes.data)
+
     def table(self, values: Any) -> int:
         """Return the address of an int64 array, which is kept as long as the program."""
         array = np.ascontiguousarray(values, np.int64)
@@ -225,7 +231,7 @@ class Lowering:
         self._enter(BLOCKS if recipe.items is None else TILES)
         at = [0 if o.operands[n] is None else self.at(o.operands[n]) for n in recipe.addresses]
         if "b" in recipe.addresses and o.operands["b"] is None:
-            at[recipe.addresses.index("b")] = self.buffer(shape_of(o, "W")[0])  # a bias of zeros
+            at[recipe.addresses.index("b")] = self.zeros(shape_of(o, "W")[0])
         after = [self.at(o.operands[n]) for n in recipe.after]
         address = op(recipe.make, self.dtype, *recipe.static)
         self.record(address, recipe.items or 0, *at, self.block_bytes, *recipe.constants, *after, cost=recipe.cost)
