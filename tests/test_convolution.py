@@ -46,6 +46,8 @@ STACKS: dict[str, tuple[Any, tuple[int, ...]]] = {
                  (11, 3)),
     "kernel larger than the image": (lambda: [layers.Conv2D(3, 5, padding="same"), layers.Conv2D(2, (2, 1))],
                                      (2, 1, 2)),
+    "penalized": (lambda: [layers.Conv2D(3, 2, activation="tanh", kernel_regularizer="l2", bias_regularizer="l2",
+                                         activity_regularizer="l2")], (3, 3, 2)),
     "wide": (lambda: [layers.Conv2D(19, 3, padding="same"), layers.Conv2D(33, 2, 2)], (4, 4, 17)),
 }  # fmt: skip
 
@@ -242,7 +244,8 @@ def test_gradients_are_central_differences(name):
         for step in (1e-6, -1e-6):
             state.parameters[...] = parameters
             state.parameters[i] += step
-            ends.append(executor.run("evaluate", data, 3)[0, 0] / 3)
+            loss, penalty = executor.run("evaluate", data, 3)[0]
+            ends.append(loss / 3 + penalty)
         assert (ends[0] - ends[1]) / 2e-6 == pytest.approx(state.gradients[i], rel=2e-5, abs=1e-8), plan.parameters
 
 
