@@ -144,6 +144,7 @@ class BenchResult:
                     "floor_us": None if row.floor is None else row.floor * 1e6,
                     "matrix_product_gflops": row.gflops,
                     "floor_share": row.floor_share,
+                    "floor_share_target": row.workload.share,
                 }
                 for row in self.rows
             ],
@@ -188,7 +189,7 @@ class BenchResult:
                 _target(row),
                 _number(row.reached, "{:.2f}x"),
                 _number(row.floor and row.floor * 1e6, "{:,.3g}" if (row.floor or 0) < 1e-3 else "{:,.0f}"),
-                _number(row.floor_share, "{:.0%}"),
+                _share(row),
             ]
             for row in self.rows
         ]
@@ -219,6 +220,11 @@ def _time(entry: Entry) -> str:
 
 def _number(value: float | None, form: str) -> str:
     return "-" if value is None else form.format(value)
+
+
+def _share(row: Row) -> str:
+    share, aim = _number(row.floor_share, "{:.0%}"), row.workload.share
+    return share if aim is None else f"{share} ({aim:.0%} wanted)"
 
 
 def _target(row: Row) -> str:
