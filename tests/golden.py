@@ -16,14 +16,16 @@ from typing import Any
 
 import numpy as np
 
+from fastnn import layers
 from fastnn.backends import get_backend
 from fastnn.backends.numpy_backend import random
 from fastnn.optimizers import SGD, Adam, Nadam, Optimizer, RMSprop
 from fastnn.plan.data import Data
+from fastnn.plan.executor import Draw
 from fastnn.random import Purpose
 
 sys.path.insert(0, str(Path(__file__).parent))
-from networks import Network, scalars_of, state_of
+from networks import Network, Stack, scalars_of, state_of
 
 FILE = Path(__file__).with_name("golden.json")
 
@@ -94,6 +96,95 @@ def large_batch(backend: str) -> Any:
     return trained(backend, network, np.float32, SGD(0.1, global_clipnorm=1.0), 3500, 3300, 3)
 
 
+def trained_stack(
+    backend: str, stack: Stack, dtype: Any, optimizer: Optimizer, samples: int, batch: int, epochs: int, x: Any = None
+) -> Any:
+    """Return the weights, and what layers measured, after whole epochs of a stack of layers."""
+    plan = stack.plan()
+    assert plan.loss is not None
+    x = numbers(1, (samples, plan.inputs.rows), dtype) if x is None else x
+    hidden = numbers(2, (plan.outputs.rows, samples), dtype)
+    y = hidden.argmax(axis=0) if plan.loss.labels else np.ascontiguousarray(hidden.T)
+    parameters = numbers(4, (plan.size,), dtype) * dtype(0.25)
+    state = state_of(plan, dtype, optimizer, parameters)
+    executor = get_backend(backend).executor(plan, dtype, state, optimizer)
+    steps = -(-samples // batch)
+    for epoch in range(epochs):
+        first = epoch * steps + 1
+        data = Data(x, y, None, random.permutation(7, epoch, samples))
+        scalars = scalars_of(optimizer, dtype, first, steps)
+        executor.run("train", data, batch, steps, scalars=scalars, draw=Draw(11, first))
+    assert state.statistics is not None
+    return np.concatenate([state.parameters, state.statistics])
+
+
+def convolutional(backend: str) -> Any:
+    stack = Stack(
+        lambda: [
+            layers.Conv2D(4, 3, padding="same", activation="relu"),
+            layers.BatchNormalization(),
+            layers.MaxPooling2D(2),
+            layers.Conv2D(6, (2, 3), strides=(1, 2), groups=2, activation="tanh"),
+            layers.SpatialDropout2D(0.25),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(5, activation="softmax"),
+        ],
+        (9, 8, 3),
+        "sparse_categorical_crossentropy",
+    )
+    return trained_stack(backend, stack, np.float32, Adam(0.01), 100, 40, 4)
+
+
+def recurrent(backend: str) -> Any:
+    stack = Stack(
+        lambda: [
+            layers.Masking(0.0),
+            layers.LSTM(5, return_sequences=True),
+            layers.Dropout(0.2),
+            layers.GRU(6, return_sequences=True),
+            layers.SimpleRNN(4),
+            layers.Dense(3),
+        ],
+        (7, 3),
+    )
+    x = numbers(1, (90, 7, 3), np.float64)
+    x[np.arange(7) >= 1 + np.arange(90)[:, None] % 7] = 0
+    return trained_stack(backend, stack, np.float64, SGD(0.05, momentum=0.9), 90, 70, 4, x.reshape(90, 21))
+
+
+def residual(backend: str) -> Any:
+    stack = Stack(
+        lambda: [
+            layers.Embedding(11, 6),
+            layers.Conv1D(6, 3, padding="same", dilation_rate=2),
+            layers.Residual([layers.LayerNormalization(), layers.Dense(6, activation="gelu")]),
+            layers.Concatenate([[layers.AveragePooling1D(2)], [layers.MaxPooling1D(2), layers.PReLU()]]),
+            layers.Flatten(),
+            layers.Dense(4, activation="softmax"),
+        ],
+        (8,),
+        "sparse_categorical_crossentropy",
+    )
+    x = abs(numbers(1, (150, 8), np.float32) * 4).astype(np.int64) % 11
+    return trained_stack(backend, stack, np.float32, RMSprop(0.01), 150, 64, 4, x.astype(np.float32))
+
+
+def autoencoder(backend: str) -> Any:
+    stack = Stack(
+        lambda: [
+            layers.GaussianNoise(0.1),
+            layers.Conv2D(5, 3, strides=2, padding="same", activation="relu"),
+            layers.Conv2DTranspose(3, 3, strides=2, padding="same", activation="tanh"),
+            layers.UpSampling2D(2),
+            layers.DepthwiseConv2D(2, strides=2),
+            layers.Conv2D(1, 1),
+            layers.Flatten(),
+        ],
+        (6, 6, 1),
+    )
+    return trained_stack(backend, stack, np.float64, Adam(0.01), 80, 50, 3)
+
+
 NETWORKS: dict[str, Callable[[str], Any]] = {
     "xor 2-4-1 sigmoid, gradient descent, float64": xor,
     "20-16-10 relu softmax, Adam, shuffled, float32": digits,
@@ -101,6 +192,10 @@ NETWORKS: dict[str, Callable[[str], Any]] = {
     "5-65-10-2 gelu swish softplus, Huber, RMSprop, weighted, float32": smooth,
     "11-17-5 mish softmax, labels, Nadam, L1, shuffled, float64": labels,
     "16-10-1 elu, log-cosh, batches of 3300, no bias, float32": large_batch,
+    "convolutions, batch normalization, pooling, spatial dropout, labels, Adam, float32": convolutional,
+    "masked LSTM, dropout, GRU, simple RNN, momentum, float64": recurrent,
+    "embedding, dilated convolution, residual, concatenation, PReLU, RMSprop, float32": residual,
+    "noise, strided, transposed and depthwise convolutions, upsampling, Adam, float64": autoencoder,
 }
 
 

@@ -474,7 +474,8 @@ def _reads_rows(o: Op, x: Tensor, size: int) -> bool:
         return False
     a, w = o.operands["A"], o.operands["W"]
     assert isinstance(a, Tensor) and isinstance(w, Parameter)
-    return a.index == x.index and not dense.is_across_units(*w.shape, size)
+    units, features = w.shape
+    return a.index == x.index and not dense.is_across_units(units, features, size)
 
 
 def _rows_of_tensors(tensors: Sequence[Tensor], lives: dict[int, tuple[int, int]]) -> tuple[dict[int, int], int]:
