@@ -246,6 +246,9 @@ def test_ratios_count_the_right_peers():
     assert (row.best_peer, row.ratio) == ("torch", 2.0)
     assert (row.target_peer, row.reached) == ("numpy", 3.0)
     assert row.floor_share == 0.5
+    wanted = bench.Row(replace(bench.WORKLOADS[0], share=0.6), entries, floor=1.0)
+    cells = [bench.BenchResult([r], ["fastnn"], {})._cells()[1][-1] for r in (row, wanted)]
+    assert cells == ["50%", "50% (60% wanted)"]
 
 
 def test_turns_are_interleaved_and_start_afresh(monkeypatch):
@@ -354,7 +357,8 @@ def combinations(kind):
 @pytest.mark.needs_jit
 def test_every_asv_benchmark_runs(module, monkeypatch):
     sizes = suite("common").sizes
-    tiny = {"features": 5, "hidden": 3, "outputs": 2, "samples": 3, "batch": 3, "elements": 5, "row_limit": 4}
+    tiny = {"features": 5, "hidden": 3, "outputs": 2, "samples": 3, "batch": 3, "elements": 5, "row_limit": 4,
+            "steps": 3, "side": 6, "channels": 2}  # fmt: skip
     for name, value in tiny.items():
         monkeypatch.setattr(sizes, name, value)
     ran = 0
@@ -376,10 +380,12 @@ def test_every_asv_benchmark_runs(module, monkeypatch):
 @needs_models
 def test_asv_walks_the_registries():
     from fastnn.activations import ACTIVATIONS
+    from fastnn.layers import LAYERS
     from fastnn.losses import LOSSES
     from fastnn.optimizers import OPTIMIZERS
 
     registered = suite("registered")
+    assert suite("layers").CASES.keys() == set(LAYERS)
     for kind, registry in (("Activations", ACTIVATIONS), ("Losses", LOSSES), ("Optimizers", OPTIMIZERS)):
         backends, listed = getattr(registered, kind).params
         assert backends == ["numpy", "numba"]

@@ -20,6 +20,10 @@ class Sizes:
     samples: int = 512
     batch: int = 128
     elements: int = 100_000
+    # Sequences have so many steps, images so many rows and columns; both have so many channels.
+    steps: int = 28
+    side: int = 16
+    channels: int = 16
     # A row of the table runs as it is, or with no size above this.
     row_limit: int | None = None
 

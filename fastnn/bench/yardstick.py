@@ -21,7 +21,7 @@ def outputs(network: Network, weights: list[tuple[Any, ...]], X: Any) -> Any:
         if isinstance(layer, Dense):
             A = ACTIVATIONS[layer.activation](A @ arrays[0] + arrays[1])
         elif isinstance(layer, Conv2D):
-            A = ACTIVATIONS[layer.activation](convolution(A, *arrays, layer.padding))
+            A = ACTIVATIONS[layer.activation](convolution(A, arrays[0], arrays[1], layer.padding))
         elif isinstance(layer, MaxPool2D):
             A = max_pooling(A, layer.size)
         elif isinstance(layer, GlobalAverage2D):

@@ -25,7 +25,7 @@ def logits(network: networks.Network, params: Any, x: Any) -> Any:
         if isinstance(layer, networks.Dense):
             x = x @ arrays[0] + arrays[1]
         elif isinstance(layer, networks.Conv2D):
-            x = convolution(x, *arrays, layer.padding)
+            x = convolution(x, arrays[0], arrays[1], layer.padding)
         elif isinstance(layer, networks.MaxPool2D):
             size = (1, layer.size, layer.size, 1)
             x = lax.reduce_window(x, -jnp.inf, lax.max, size, size, "VALID")

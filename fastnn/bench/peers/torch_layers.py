@@ -20,7 +20,7 @@ ACTIVATIONS: dict[str, Any] = {"sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "relu": n
 CELLS: dict[str, Any] = {"simple_rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
 
-class Last(nn.Module):
+class Last(nn.Module):  # type: ignore[misc, unused-ignore]
     """A recurrent layer whose output is its last step."""
 
     def __init__(self, cell: Any) -> None:
