@@ -17,7 +17,8 @@ from fastnn import cli, optional
 from fastnn.backends import BACKENDS, numpy_backend
 from fastnn.backends.numpy_backend import self_check
 from fastnn.cli import compare, info
-from fastnn.cli.demos import digits
+from fastnn.cli.demos import data, digits, rnn
+from fastnn.cli.demos.experiment import Experiment
 
 SMALL = ["compare", "--sizes", "4", "5", "2", "--batch", "8", "--steps", "2"]
 
@@ -80,6 +81,8 @@ def test_usage_errors(arguments, capsys):
         ([*SMALL, "--activation", "rellu"], "did you mean 'relu'"),
         ([*SMALL, "--threads", "0"], "threads must be at least 1, got 0"),
         (["demo", "--epochs", "0"], "--epochs must be at least 1, got 0"),
+        (["demo", "--backend", "numpy"], "the demo digits runs both backends"),
+        (["demo", "cnn", "--epochs", "0"], "--epochs must be at least 1, got 0"),
         (["demo", "--output", "no/such/folder/x.png"], "in a folder that exists, got 'no/such/folder/x.png'"),
         (["bench", "--threads", "0"], "threads=0"),
     ],
@@ -207,6 +210,91 @@ def test_demo_fails_where_a_bit_differs(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(digits, "trained", spoiled)
     assert cli.main(["demo", "--epochs", "1", "--output", str(tmp_path / "x.png")]) == 1
     assert re.search(r"^identical +NO$", capsys.readouterr().out, re.M)
+
+
+PICTURES = {
+    "cnn": ("", "-hardest", "-filters"),
+    "rnn": ("",),
+    "autoencoder": ("", "-scans"),
+}
+
+
+@pytest.mark.needs_jit
+@pytest.mark.parametrize(("demo", "backend"), [("cnn", "numba"), ("rnn", "numba"), ("autoencoder", "numpy")])
+def test_quick_demos(demo, backend, tmp_path, monkeypatch, capsys):
+    pytest.importorskip("sklearn")
+    pytest.importorskip("matplotlib")
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["demo", demo, "--quick", "--backend", backend]) == 0
+    out = capsys.readouterr().out
+    assert out.count("weights: identical, every bit") == (4 if demo == "rnn" else 1)
+    assert "not asked of a quick run" in out and f"on the {backend} backend" in out
+    for name in PICTURES[demo]:
+        path = tmp_path / f"fastnn-{demo}{name}.png"
+        assert path.name in out
+        assert path.read_bytes().startswith(b"\x89PNG") and path.stat().st_size > 5_000
+    assert len(list(tmp_path.iterdir())) == len(PICTURES[demo])
+
+
+@pytest.mark.needs_jit
+def test_convolutions_reach_their_goal(tmp_path, capsys):
+    pytest.importorskip("sklearn")
+    pytest.importorskip("matplotlib")
+    assert cli.main(["demo", "cnn", "--output", str(tmp_path / "x.png")]) == 0
+    assert re.search(r"^goal: .*: reached$", capsys.readouterr().out, re.M)
+
+
+@pytest.mark.needs_jit
+def test_a_demo_that_misses_its_goal_fails(tmp_path, capsys):
+    pytest.importorskip("sklearn")
+    pytest.importorskip("matplotlib")
+    assert cli.main(["demo", "autoencoder", "--epochs", "1", "--output", str(tmp_path / "x.png")]) == 1
+    out = capsys.readouterr().out
+    assert "MISSED" in out and (tmp_path / "x-scans.png").exists()
+
+
+@pytest.mark.needs_jit
+def test_a_demo_fails_where_a_bit_differs(tmp_path, capsys, monkeypatch):
+    pytest.importorskip("sklearn")
+    pytest.importorskip("matplotlib")
+    real = Experiment.model
+
+    def spoiled(self, backend, seed):
+        network = real(self, backend, seed)
+        if backend == "numpy":
+            network.parameters[9] = np.nextafter(network.parameters[9], np.float32(9))
+        return network
+
+    monkeypatch.setattr(Experiment, "model", spoiled)
+    assert cli.main(["demo", "cnn", "--quick", "--output", str(tmp_path / "x.png")]) == 1
+    assert "NOT IDENTICAL" in capsys.readouterr().out
+
+
+def test_data_of_the_demos():
+    pytest.importorskip("sklearn")
+    found = data.digits()
+    assert found.x.shape == (1348, 8, 8, 1) and found.test_x.shape == (449, 8, 8, 1)
+    everything = np.concatenate([found.x, found.test_x]).reshape(-1, 64)
+    original = data.load("sklearn.datasets", purpose="a test").load_digits().data / np.float32(16)
+    assert sorted(map(bytes, everything)) == sorted(map(bytes, original.astype(np.float32)))  # none twice, none lost
+
+    rows = found.x[:2, :, :, 0]
+    x, y = data.moved(rows, found.y[:2])
+    assert np.array_equal(x[:2], rows) and np.array_equal(y, np.tile(found.y[:2], 5))
+    assert np.array_equal(x[2:4, :-1], rows[:, 1:]) and not x[2:4, -1].any()  # up
+    assert np.array_equal(x[4:6, 1:], rows[:, :-1]) and not x[4:6, 0].any()  # down
+    assert np.array_equal(x[6:8, :, :-1], rows[:, :, 1:]) and not x[6:8, :, -1].any()  # left
+    assert np.array_equal(x[8:, :, 1:], rows[:, :, :-1]) and not x[8:, :, 0].any()  # right
+
+
+def test_the_adding_problem():
+    x, y = rnn.sums(0, 200)
+    numbers, marks = x[..., 0], x[..., 1]
+    assert x.shape == (200, 50, 2) and y.shape == (200, 1)
+    assert np.all(marks[:, :25].sum(axis=1) == 1) and np.all(marks[:, 25:].sum(axis=1) == 1)
+    assert np.array_equal(y[:, 0], (numbers * marks).sum(axis=1))
+    assert len(np.unique(marks.argmax(axis=1))) == 25
+    assert np.array_equal(rnn.sums(0, 200)[0], x) and not np.array_equal(rnn.sums(1, 200)[0], x)
 
 
 def test_demo_names_the_extras_that_are_missing(capsys, monkeypatch):

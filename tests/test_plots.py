@@ -5,11 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from fastnn import optional
 from fastnn.errors import InvalidTypeError, InvalidValueError, MissingPackageError
-from fastnn.plots import learning_curves, new_figure
+from fastnn.plots import compared_curves, image_grid, learning_curves, new_figure
 from fastnn.plots.learning_curves import best_epoch
 from fastnn.training.history import History
 
@@ -75,6 +76,44 @@ def test_what_cannot_be_drawn(monkeypatch):
     ):
         optional.require("sklearn", "tqdm", purpose="x")
     assert issubclass(MissingPackageError, ImportError)
+
+
+def test_compared_curves():
+    pytest.importorskip("matplotlib")
+    other = history({"loss": 4.0, "val_loss": 0.5})
+    axes = new_figure().subplots()
+    found = compared_curves({"a": VALIDATED, "b": other}, "val_loss", lines={"goal": 0.7}, logarithmic=True, axes=axes)
+    assert found is axes and axes.get_yscale() == "log" and axes.get_title("left") == "val loss"
+    lines = {line.get_label(): line for line in axes.get_lines()}
+    assert list(lines) == ["a, at last 1.5", "b, at last 0.5", "goal"]
+    assert list(lines["a, at last 1.5"].get_xdata()) == [1, 2, 3]
+    assert list(lines["a, at last 1.5"].get_ydata()) == [2.0, 1.0, 1.5]
+    assert set(lines["goal"].get_ydata()) == {0.7}
+    assert len({line.get_color() for line in lines.values()}) == 3
+    with pytest.raises(InvalidValueError, match="'a' does not hold 'mae' but loss, accuracy"):
+        compared_curves({"a": VALIDATED}, "mae", axes=axes)
+    with pytest.raises(InvalidValueError, match="1 to 3 histories, got 0"):
+        compared_curves({}, "loss")
+
+
+def test_image_grid():
+    pytest.importorskip("matplotlib")
+    images = np.arange(12.0).reshape(3, 2, 2, 1)
+    figure = image_grid(images, 2, captions="abc", marked=[1], rows=["first", "second"], title="T", figure=new_figure())
+    panels = figure.axes
+    assert [len(panel.images) for panel in panels] == [1, 1, 1, 0]
+    for panel, image, caption in zip(panels, images, "abc", strict=False):
+        assert np.array_equal(panel.images[0].get_array(), image[..., 0])
+        assert panel.images[0].get_clim() == (0, 11) and panel.get_title() == caption
+    colors = [panel.title.get_color() for panel in panels[:3]]
+    assert colors[0] == colors[2] != colors[1]
+    assert [panel.texts[0].get_text() for panel in panels[::2]] == ["first", "second"]
+    assert figure.get_suptitle() == "T"
+    limited = image_grid(images[..., 0], limits=(-1, 1), figure=new_figure())
+    assert len(limited.axes) == 3 and limited.axes[0].images[0].get_clim() == (-1, 1)
+    for wrong in (np.zeros((2, 2)), np.zeros((0, 2, 2)), np.zeros((1, 2, 2, 3))):
+        with pytest.raises(InvalidValueError, match="draws images of shape"):
+            image_grid(wrong)
 
 
 def test_matplotlib_is_imported_when_drawing_only():

@@ -17,7 +17,7 @@ from fastnn.cli import bench, compare, demo, info
 from fastnn.errors import FastnnError
 
 COMMANDS: dict[str, tuple[ModuleType, str]] = {
-    "demo": (demo, "train a digit classifier on both backends and compare every bit of the weights"),
+    "demo": (demo, "train networks on real data, see them work, and compare every bit of both backends"),
     "compare": (compare, "run one network on both backends: same bits? how fast?"),
     "bench": (bench, "measure fastnn beside NumPy, PyTorch, JAX, scikit-learn and onnxruntime"),
     "info": (info, "versions, threads, CPU features, cache, and a check of the arithmetic"),

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastnn.optional import load
 
-BLUE, ORANGE, GRAY = "#0072b2", "#d55e00", "#6b6b6b"
+BLUE, ORANGE, GREEN, GRAY = "#0072b2", "#d55e00", "#009e73", "#6b6b6b"
 """Of the palette of Okabe and Ito (2008), and the gray of labels."""
 
 

@@ -5,6 +5,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from fastnn.cli.demos import digits
+from fastnn.cli.demos import autoencoder, cnn, digits, rnn
 
-DEMOS: dict[str, Callable[[argparse.Namespace], int]] = {"digits": digits.run}
+DEMOS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "digits": digits.run,
+    "cnn": cnn.run,
+    "rnn": rnn.run,
+    "autoencoder": autoencoder.run,
+}
