@@ -27,13 +27,13 @@ def make_pack_columns(dtype: Any) -> Callable[..., None]:
     """Operands: tensor, bytes between blocks, rows, address of the contiguous (rows, N) array."""
     size = dtype().itemsize
 
-    def pack_columns(context, record, item, store, scratch):
+    def pack_columns(context, record, item, base, scratch):
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 4)
         n, lanes = block_lanes(c, item, size)
         for i in range(r[2]):
             source = view(zero, r[3] + (i * c[SAMPLES] + item * c[PER_BLOCK]) * size, n)
-            target = view(zero, r[0] + store * r[1] + i * BLOCK * size, lanes)
+            target = view(zero, r[0] + base + i * BLOCK * size, lanes)
             for j in range(n):
                 target[j] = source[j]
             for j in range(n, lanes):
@@ -46,12 +46,12 @@ def make_unpack_columns(dtype: Any) -> Callable[..., None]:
     """Operands: tensor, bytes between blocks, rows, rows that lie before these in the array at ``OUT``."""
     size = dtype().itemsize
 
-    def unpack_columns(context, record, item, store, scratch):
+    def unpack_columns(context, record, item, base, scratch):
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 4)
         n, lanes = block_lanes(c, item, size)
         for i in range(r[2]):
-            source = view(zero, r[0] + store * r[1] + i * BLOCK * size, n)
+            source = view(zero, r[0] + base + i * BLOCK * size, n)
             target = view(zero, c[OUT] + ((r[3] + i) * c[SAMPLES] + item * c[PER_BLOCK]) * size, n)
             for j in range(n):
                 target[j] = source[j]
@@ -132,6 +132,7 @@ class OneOp:
         region = np.array([[kind, 0, 1, 0]], np.int64)
         context = np.zeros(_layout.CONTEXT_SIZE, np.int64)
         context[PER_BLOCK] = BLOCK
+        context[_layout.BLOCK_BYTES], context[_layout.ITEM_SIZE] = self.block_bytes, self.dtype.itemsize
         scratch = np.empty(_layout.SCRATCH_BYTES + 64, np.uint8)
         at = scratch.ctypes.data + -scratch.ctypes.data % 64
         walker.run_steps(region, record, record.ctypes.data, context, context.ctypes.data, 1, 0, self.samples,

@@ -165,14 +165,14 @@ def make_convolution_partials(dtype: Any) -> Callable[..., None]:
     row = BLOCK * size
     totals_bytes, sums_bytes = BLOCK // SAMPLE_GROUP * PANEL * size, PANEL * VECTOR_BYTES
 
-    def convolution_partials(context, record, item, store, scratch):
+    def convolution_partials(context, record, item, base, scratch):
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 19)
         n, lanes = block_lanes(c, item, size)
         units, channels, columns, group = r[9], r[10], r[12], r[13]
         in_row = (columns + group - 1) // group
         taps, groups = r[11] * columns, r[11] * in_row
-        at_places, at_cells = r[0] + store * r[2], r[1] + store * r[2]
+        at_places, at_cells = r[0] + base, r[1] + base
         partials = r[3] + item * r[8] * units * channels * taps * size
         totals = scratch + LANE_SUM_BYTES
         sums = totals + totals_bytes

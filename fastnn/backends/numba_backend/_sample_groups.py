@@ -68,7 +68,7 @@ def make_position_sums(dtype: Any) -> Callable[..., None]:
     room = SCRATCH_BYTES - LANE_SUM_BYTES
     most = room // (BLOCK * size + BLOCK // SAMPLE_GROUP * size) // width * width
 
-    def position_sums(context, record, item, store, scratch):
+    def position_sums(context, record, item, base, scratch):
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 5)
         n, lanes = block_lanes(c, item, size)
@@ -81,7 +81,7 @@ def make_position_sums(dtype: Any) -> Callable[..., None]:
             for i in range(rows * BLOCK):
                 sums[i] = zero
             for p in range(r[4]):
-                terms = view(zero, r[0] + store * r[1] + (p * features + k) * BLOCK * size, rows * BLOCK)
+                terms = view(zero, r[0] + base + (p * features + k) * BLOCK * size, rows * BLOCK)
                 # invariant: sums hold, sample by sample, the positions before p (and whatever lies behind the samples)
                 for i in range(rows * BLOCK):
                     sums[i] = sums[i] + terms[i]

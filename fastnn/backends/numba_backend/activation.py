@@ -71,7 +71,7 @@ def make_activation_forward(dtype: Any, function: Callable[..., Any] | str, has_
     else:
         formula = forward
 
-    def activation_forward(context, record, item, store, scratch):
+    def activation_forward(context, record, item, base, scratch):
         wide_vectors()
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 5)
@@ -79,7 +79,7 @@ def make_activation_forward(dtype: Any, function: Callable[..., Any] | str, has_
         n, lanes = block_lanes(c, item, size)
         rows, lanes = long_rows(r[3], lanes)
         for i in range(rows):
-            shift = store * r[2] + i * BLOCK * size
+            shift = base + i * BLOCK * size
             z, a = view(zero, r[0] + shift, lanes), view(zero, r[1] + shift, lanes)
             for j in range(lanes):
                 a[j] = formula(z[j], alpha)
@@ -105,7 +105,7 @@ def make_activation_backward(dtype: Any, function: Callable[..., Any] | str, has
     else:
         formula = derivative
 
-    def activation_backward(context, record, item, store, scratch):
+    def activation_backward(context, record, item, base, scratch):
         wide_vectors()
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 7)
@@ -113,7 +113,7 @@ def make_activation_backward(dtype: Any, function: Callable[..., Any] | str, has
         n, lanes = block_lanes(c, item, size)
         rows, lanes = long_rows(r[5], lanes)
         for i in range(rows):
-            shift = store * r[4] + i * BLOCK * size
+            shift = base + i * BLOCK * size
             z, a = view(zero, r[0] + shift, lanes), view(zero, r[1] + shift, lanes)
             dz = moved(zero, r[2] + shift, r[3] + shift, lanes)
             for j in range(lanes):
@@ -170,7 +170,7 @@ def exponentials(zero, size, z, rows, lanes, out, total):
 def _make_softmax_forward(dtype: Any) -> Callable[..., None]:
     size = dtype().itemsize
 
-    def softmax_forward(context, record, item, store, scratch):
+    def softmax_forward(context, record, item, base, scratch):
         wide_vectors()
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 5)
@@ -178,7 +178,7 @@ def _make_softmax_forward(dtype: Any) -> Callable[..., None]:
         rows = r[3] // r[4]
         total = view(zero, scratch, lanes)
         for p in range(r[4]):
-            shift = store * r[2] + p * rows * BLOCK * size
+            shift = base + p * rows * BLOCK * size
             exponentials(zero, size, r[0] + shift, rows, lanes, r[1] + shift, scratch)
             for i in range(rows):
                 y = view(zero, r[1] + shift + i * BLOCK * size, lanes)
@@ -191,7 +191,7 @@ def _make_softmax_forward(dtype: Any) -> Callable[..., None]:
 def _make_softmax_backward(dtype: Any) -> Callable[..., None]:
     size = dtype().itemsize
 
-    def softmax_backward(context, record, item, store, scratch):
+    def softmax_backward(context, record, item, base, scratch):
         wide_vectors()
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 7)
@@ -199,7 +199,7 @@ def _make_softmax_backward(dtype: Any) -> Callable[..., None]:
         rows = r[5] // r[6]
         total = view(zero, scratch, lanes)
         for p in range(r[6]):
-            shift = store * r[4] + p * rows * BLOCK * size
+            shift = base + p * rows * BLOCK * size
             for j in range(lanes):
                 total[j] = zero
             for i in range(rows):
@@ -219,7 +219,7 @@ def _make_softmax_backward(dtype: Any) -> Callable[..., None]:
 def _make_log_softmax_forward(dtype: Any) -> Callable[..., None]:
     size = dtype().itemsize
 
-    def log_softmax_forward(context, record, item, store, scratch):
+    def log_softmax_forward(context, record, item, base, scratch):
         wide_vectors()
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 5)
@@ -227,7 +227,7 @@ def _make_log_softmax_forward(dtype: Any) -> Callable[..., None]:
         rows = r[3] // r[4]
         high, total = view(zero, scratch, lanes), view(zero, scratch + BLOCK * size, lanes)
         for p in range(r[4]):
-            shift = store * r[2] + p * rows * BLOCK * size
+            shift = base + p * rows * BLOCK * size
             top_and_sum(zero, size, r[0] + shift, rows, lanes, scratch, scratch + BLOCK * size)
             for j in range(lanes):
                 total[j] = log(total[j])
@@ -243,7 +243,7 @@ def _make_log_softmax_forward(dtype: Any) -> Callable[..., None]:
 def _make_log_softmax_backward(dtype: Any) -> Callable[..., None]:
     size = dtype().itemsize
 
-    def log_softmax_backward(context, record, item, store, scratch):
+    def log_softmax_backward(context, record, item, base, scratch):
         wide_vectors()
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 7)
@@ -251,7 +251,7 @@ def _make_log_softmax_backward(dtype: Any) -> Callable[..., None]:
         rows = r[5] // r[6]
         total = view(zero, scratch, lanes)
         for p in range(r[6]):
-            shift = store * r[4] + p * rows * BLOCK * size
+            shift = base + p * rows * BLOCK * size
             for j in range(lanes):
                 total[j] = zero
             for i in range(rows):

@@ -19,13 +19,13 @@ def make_add(dtype: Any) -> Callable[..., None]:
     """Operands: A, B, Z (another than A and B), bytes between blocks, rows."""
     size = dtype().itemsize
 
-    def add(context, record, item, store, scratch):
+    def add(context, record, item, base, scratch):
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 5)
         n, lanes = block_lanes(c, item, size)
         rows, lanes = long_rows(r[4], lanes)
         for i in range(rows):
-            shift = store * r[3] + i * BLOCK * size
+            shift = base + i * BLOCK * size
             a, b, z = (view(zero, r[0] + shift, lanes), view(zero, r[1] + shift, lanes),
                        view(zero, r[2] + shift, lanes))  # fmt: skip
             for j in range(lanes):
@@ -38,13 +38,13 @@ def make_multiply(dtype: Any) -> Callable[..., None]:
     """Operands: A, B, Z (another than A and B), bytes between blocks, rows."""
     size = dtype().itemsize
 
-    def multiply(context, record, item, store, scratch):
+    def multiply(context, record, item, base, scratch):
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 5)
         n, lanes = block_lanes(c, item, size)
         rows, lanes = long_rows(r[4], lanes)
         for i in range(rows):
-            shift = store * r[3] + i * BLOCK * size
+            shift = base + i * BLOCK * size
             a, b, z = (view(zero, r[0] + shift, lanes), view(zero, r[1] + shift, lanes),
                        view(zero, r[2] + shift, lanes))  # fmt: skip
             for j in range(lanes):
@@ -57,13 +57,13 @@ def make_add_in_place(dtype: Any) -> Callable[..., None]:
     """Operands: A, B, bytes between blocks, rows."""
     size = dtype().itemsize
 
-    def add_in_place(context, record, item, store, scratch):
+    def add_in_place(context, record, item, base, scratch):
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 4)
         n, lanes = block_lanes(c, item, size)
         rows, lanes = long_rows(r[3], lanes)
         for i in range(rows):
-            shift = store * r[2] + i * BLOCK * size
+            shift = base + i * BLOCK * size
             a, b = view(zero, r[0] + shift, lanes), view(zero, r[1] + shift, lanes)
             for j in range(lanes):
                 a[j] = a[j] + b[j]
@@ -75,13 +75,13 @@ def make_copy(dtype: Any) -> Callable[..., None]:
     """Operands: A, B, bytes between blocks, rows. Copies A to B."""
     size = dtype().itemsize
 
-    def copy(context, record, item, store, scratch):
+    def copy(context, record, item, base, scratch):
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 4)
         n, lanes = block_lanes(c, item, size)
         rows, lanes = long_rows(r[3], lanes)
         for i in range(rows):
-            shift = store * r[2] + i * BLOCK * size
+            shift = base + i * BLOCK * size
             a, b = view(zero, r[0] + shift, lanes), view(zero, r[1] + shift, lanes)
             for j in range(lanes):
                 b[j] = a[j]

@@ -82,7 +82,7 @@ def make_gather_taps(dtype: Any) -> Callable[..., None]:
     size = dtype().itemsize
     width = VECTOR_BYTES // size
 
-    def gather_taps(context, record, item, store, scratch):
+    def gather_taps(context, record, item, base, scratch):
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 13)
         n, lanes = block_lanes(c, item, size)
@@ -92,8 +92,8 @@ def make_gather_taps(dtype: Any) -> Callable[..., None]:
             targets = view(0, classes[4 * k], 2 * classes[4 * k + 1])
             taps, count = classes[4 * k + 2], classes[4 * k + 3]
             for i in range(classes[4 * k + 1]):
-                source = r[1] + store * r[3] + targets[2 * i]
-                target = r[2] + store * r[3] + targets[2 * i + 1]
+                source = r[1] + base + targets[2 * i]
+                target = r[2] + base + targets[2 * i + 1]
                 for g in range(r[7]):
                     w, bias = r[0] + g * r[12], r[4] + g * units * size
                     x = source + g * channels * BLOCK * size

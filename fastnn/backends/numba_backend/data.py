@@ -48,12 +48,12 @@ def make_pack_samples(dtype: Any, source: Any) -> Callable[..., None]:
     """
     size = dtype().itemsize
 
-    def pack_samples(context, record, item, store, scratch):
+    def pack_samples(context, record, item, base, scratch):
         zero, other = dtype(0), source(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 6)
         n, lanes = block_lanes(c, item, size)
         width = VECTOR_BYTES // size
-        target, features = r[0] + store * r[1], r[2]
+        target, features = r[0] + base, r[2]
         rows = view(0, scratch, BLOCK)
         for j in range(lanes):
             # lanes past the last sample repeat it: whatever they compute is never summed
@@ -93,13 +93,13 @@ def make_pack_targets(dtype: Any, source: Any, labels: bool) -> Callable[..., No
     size = dtype().itemsize
     as_they_are = source is dtype and not labels
 
-    def pack_targets(context, record, item, store, scratch):
+    def pack_targets(context, record, item, base, scratch):
         zero, one, other = dtype(0), dtype(1), source(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 5)
         n, lanes = block_lanes(c, item, size)
         width = VECTOR_BYTES // size
-        weight = view(zero, r[3] + store * r[1], lanes)
-        target, first = r[0] + store * r[1], 0
+        weight = view(zero, r[3] + base, lanes)
+        target, first = r[0] + base, 0
         y, rows = view(zero, target, r[2] * BLOCK), view(0, scratch, BLOCK)
         for j in range(lanes):
             row = row_of(c, c[FIRST] + item * c[PER_BLOCK] + min(j, n - 1))
@@ -129,12 +129,12 @@ def make_unpack(dtype: Any) -> Callable[..., None]:
     """Operands: tensor, bytes between blocks, rows. Writes row ``FIRST + j`` of the predictions for sample j."""
     size = dtype().itemsize
 
-    def unpack(context, record, item, store, scratch):
+    def unpack(context, record, item, base, scratch):
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 3)
         n, lanes = block_lanes(c, item, size)
         width, rows = VECTOR_BYTES // size, r[2]
-        source, target = r[0] + store * r[1], c[OUT] + (c[FIRST] + item * c[PER_BLOCK]) * c[OUT_ROW] * size
+        source, target = r[0] + base, c[OUT] + (c[FIRST] + item * c[PER_BLOCK]) * c[OUT_ROW] * size
         # whole tiles of samples and rows first: a tile writes nothing beyond them
         samples, features = n // width * width, rows // width * width
         for j in range(0, samples, width):

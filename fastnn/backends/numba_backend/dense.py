@@ -87,12 +87,12 @@ def make_dense_forward(dtype: Any) -> Callable[..., None]:
     """Operands: W, b (addresses), A, Z (addresses of block 0), bytes between blocks, units, features, positions."""
     size = dtype().itemsize
 
-    def dense_forward(context, record, item, store, scratch):
+    def dense_forward(context, record, item, base, scratch):
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 8)
         n, lanes = block_lanes(c, item, size)
         units, features = r[5], r[6]
-        a, z = r[2] + store * r[4], r[3] + store * r[4]
+        a, z = r[2] + base, r[3] + base
         for _ in range(r[7]):
             product_from_bias(zero, size, r[0], features, 1, a, z, r[1], units, features, lanes)
             a += features * BLOCK * size
@@ -105,12 +105,12 @@ def make_dense_backward_input(dtype: Any) -> Callable[..., None]:
     """Operands: W, dZ, dA, bytes between blocks, units, features, positions."""
     size = dtype().itemsize
 
-    def dense_backward_input(context, record, item, store, scratch):
+    def dense_backward_input(context, record, item, base, scratch):
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 7)
         n, lanes = block_lanes(c, item, size)
         units, features = r[4], r[5]
-        dz, da = r[1] + store * r[3], r[2] + store * r[3]
+        dz, da = r[1] + base, r[2] + base
         for _ in range(r[6]):
             product_from_zero(zero, size, r[0], 1, features, dz, da, 0, features, units, lanes)
             dz += units * BLOCK * size
@@ -127,13 +127,13 @@ def make_keep_rows(dtype: Any) -> Callable[..., None]:
     """
     size = dtype().itemsize
 
-    def keep_rows(context, record, item, store, scratch):
+    def keep_rows(context, record, item, base, scratch):
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 6)
         n, lanes = block_lanes(c, item, size)
         width = VECTOR_BYTES // size
         features = r[2]
-        source = r[0] + store * r[1]
+        source = r[0] + base
         target = r[3] + item * c[PER_BLOCK] * r[4] * size
         for _ in range(r[5]):
             for j in range(0, lanes, width):
@@ -153,13 +153,15 @@ def make_keep_block(dtype: Any) -> Callable[..., None]:
     """
     size = dtype().itemsize
 
-    def keep_block(context, record, item, store, scratch):
+    def keep_block(context, record, item, base, scratch):
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 5)
         n, lanes = block_lanes(c, item, size)
+        first = item * c[PER_BLOCK]
+        to = r[3] + first // BLOCK * r[4] + first % BLOCK * size
         for i in range(r[2]):
-            source = view(zero, r[0] + store * r[1] + i * BLOCK * size, lanes)
-            target = view(zero, r[3] + item * r[4] + i * BLOCK * size, lanes)
+            source = view(zero, r[0] + base + i * BLOCK * size, lanes)
+            target = view(zero, to + i * BLOCK * size, lanes)
             for j in range(lanes):
                 target[j] = source[j]
 
@@ -378,7 +380,7 @@ def make_dense_backward_weights(dtype: Any, finish: Callable[..., None], across_
                     for start in range(first, last, per):
                         # invariant: sums hold this SAMPLE_BLOCK's positions before p, and of p the samples before start
                         n = min(per, last - start)
-                        a = r[0] + start // per * r[1] + (p * all_rows + m) * BLOCK * size
+                        a = r[0] + start // BLOCK * r[1] + start % BLOCK * size + (p * all_rows + m) * BLOCK * size
                         table, shift = r[2] + start * 8, p * r[9] + k * size
                         _add_products(zero, size, a, table, shift, scratch, panel, rows, vectors, n)
                         if with_bias:
@@ -449,9 +451,10 @@ def make_chained_backward_weights(dtype: Any, finish: Callable[..., None], acros
                 for i in range(ROWS_PER_ITEM * panel, most):
                     sums[i] = zero
             for block in range(first_block, last_block):
-                n = min(per, samples - block * per)
-                a = r[0] + block * r[1] + m * BLOCK * size
-                table = r[2] + block * per * 8
+                start = block * per
+                n = min(per, samples - start)
+                a = r[0] + start // BLOCK * r[1] + start % BLOCK * size + m * BLOCK * size
+                table = r[2] + start * 8
                 _add_products(zero, size, a, table, k * size, at, panel, rows, vectors, n)
                 if with_bias:
                     if across_units:
@@ -503,12 +506,12 @@ def lower_backward_weights(o: Op, low: Any) -> list[Gradient]:
     items = panels * -(-rows // group)
     # either the threads read each other's activations and deltas, or they hand on the sums
     chain = None
-    if o.static["positions"] == 1 and low.blocks * BLOCK <= SAMPLE_BLOCK:
+    if o.static["positions"] == 1 and low.samples <= SAMPLE_BLOCK:
         chain = (
             make_chained_backward_weights,
             (items, *low.chain(items, ROWS_PER_ITEM * panel + max(ROWS_PER_ITEM, panel))),
         )
-    moved = units * features < (units + features) * low.blocks * BLOCK // 4
+    moved = units * features < (units + features) * low.samples // 4
     return [
         Gradient(make_dense_backward_weights, items, operands, parameters, cost, (across,), chain if moved else None)
     ]

@@ -40,17 +40,17 @@ def make_embedding_forward(dtype: Any) -> Callable[..., None]:
     size = dtype().itemsize
     width = VECTOR_BYTES // size
 
-    def embedding_forward(context, record, item, store, scratch):
+    def embedding_forward(context, record, item, base, scratch):
         zero = dtype(0)
         c, r = view(0, context, 18), view(0, record + 8 * OPERANDS, 7)
         n, lanes = block_lanes(c, item, size)
         length = r[6]
         rows = view(0, scratch, BLOCK)
         for p in range(r[4]):
-            a = view(zero, r[0] + store * r[3] + p * BLOCK * size, lanes)
+            a = view(zero, r[0] + base + p * BLOCK * size, lanes)
             for j in range(lanes):
                 rows[j] = r[1] + table_row(zero, a[j], r[5]) * length * size
-            z = r[2] + store * r[3] + p * length * BLOCK * size
+            z = r[2] + base + p * length * BLOCK * size
             d = 0
             while d + width <= length:
                 for j in range(0, lanes, width):
@@ -91,7 +91,7 @@ def make_embedding_backward_weights(dtype: Any, finish: Callable[..., None]) -> 
                 for p in range(r[4]):
                     for start in range(first, last, per):
                         # invariant: sums hold this SAMPLE_BLOCK's places before p, and of p the samples before start
-                        a = view(zero, r[2] + start // per * r[3] + p * BLOCK * size, per)
+                        a = view(zero, r[2] + start // BLOCK * r[3] + start % BLOCK * size + p * BLOCK * size, per)
                         for j in range(min(per, last - start)):
                             k = table_row(zero, a[j], rows)
                             if k & (STRANDS - 1) == item:
@@ -124,7 +124,7 @@ def lower_backward_weights(o: Op, low: Any) -> list[Gradient]:
     rows, length = e.shape
     table, step = low.sample_rows(dz, length)
     at, between = low.lasting(a)
-    blocks = -(-low.blocks * BLOCK // SAMPLE_BLOCK)
+    blocks = -(-low.samples // SAMPLE_BLOCK)
     levels = 1 if blocks == 1 else 1 + blocks.bit_length()
     operands = (table, step, at, between, a.rows, rows, length, e.offset, low.buffer(levels * e.size),
                 e.size * low.size)  # fmt: skip

@@ -53,6 +53,7 @@ class NumbaExecutor:
             lowered = self._lowered(program, data, most, workers, out is not None)
             parallel = workers > 1 and bool((lowered.regions[:, _layout.PARALLEL_FROM] <= most).any())
             context = self._context(data, out, first)
+            context[_layout.BLOCK_BYTES], context[_layout.ITEM_SIZE] = lowered.block_bytes, self.dtype.itemsize
             context[_layout.PER_BLOCK] = per_block(most, workers if parallel else 1)
             context[_layout.SEED], context[_layout.STEP] = draw.seed - (draw.seed >> 63 << 64), draw.step - 1
             at = 0 if scalars is None else scalars.ctypes.data
@@ -92,9 +93,9 @@ class NumbaExecutor:
         y_type = None if data.y is None else data.y.dtype
         key = (program, data.x.dtype, y_type, predictions)
         found = self._programs.get(key)
-        if found is None or found.blocks < blocks or found.workers < workers:
+        if found is None or found.blocks < blocks or found.samples < batch or found.workers < workers:
             lowering = Lowering(
-                self, program, data.x.dtype.type, None if y_type is None else y_type.type, blocks, workers
+                self, program, data.x.dtype.type, None if y_type is None else y_type.type, blocks, batch, workers
             )
             found = self._programs[key] = lowering.program(predictions)
         return found

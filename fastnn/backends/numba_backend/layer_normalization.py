@@ -33,16 +33,16 @@ def make_layer_normalization_forward(dtype: Any) -> Callable[..., None]:
     """
     size = dtype().itemsize
 
-    def layer_normalization_forward(context, record, item, store, scratch):
+    def layer_normalization_forward(context, record, item, base, scratch):
         zero, one = dtype(0), dtype(1)
         c, r = view(0, context, 18), view(0, record + 8 * OPERANDS, 10)
         n, lanes = block_lanes(c, item, size)
         channels, epsilon = r[7], dtype(float_from_int_bits(r[9]))
         count = like(zero, channels)
         for p in range(r[8]):
-            shift = store * r[6] + p * BLOCK * size
+            shift = base + p * BLOCK * size
             mean, scale = view(zero, r[4] + shift, lanes), view(zero, r[5] + shift, lanes)
-            at = store * r[6] + p * channels * BLOCK * size
+            at = base + p * channels * BLOCK * size
             clear(zero, mean, lanes)
             for i in range(channels):
                 a = view(zero, r[0] + at + i * BLOCK * size, lanes)
@@ -71,19 +71,19 @@ def make_layer_normalization_products(dtype: Any) -> Callable[..., None]:
     """Operands: dZ, A, mean, scale, S, bytes between blocks, channels, positions."""
     size = dtype().itemsize
 
-    def layer_normalization_products(context, record, item, store, scratch):
+    def layer_normalization_products(context, record, item, base, scratch):
         zero = dtype(0)
         c, r = view(0, context, 18), view(0, record + 8 * OPERANDS, 8)
         n, lanes = block_lanes(c, item, size)
         for i in range(r[6]):
-            clear(zero, view(zero, r[4] + store * r[5] + i * BLOCK * size, lanes), lanes)
+            clear(zero, view(zero, r[4] + base + i * BLOCK * size, lanes), lanes)
         for p in range(r[7]):
-            shift = store * r[5] + p * BLOCK * size
+            shift = base + p * BLOCK * size
             mean, scale = view(zero, r[2] + shift, lanes), view(zero, r[3] + shift, lanes)
             for i in range(r[6]):
-                at = store * r[5] + (p * r[6] + i) * BLOCK * size
+                at = base + (p * r[6] + i) * BLOCK * size
                 dz, a = view(zero, r[0] + at, lanes), view(zero, r[1] + at, lanes)
-                g = view(zero, r[4] + store * r[5] + i * BLOCK * size, lanes)
+                g = view(zero, r[4] + base + i * BLOCK * size, lanes)
                 for j in range(lanes):
                     g[j] += dz[j] * ((a[j] - mean[j]) * scale[j])
 
@@ -94,7 +94,7 @@ def make_layer_normalization_backward_input(dtype: Any) -> Callable[..., None]:
     """Operands: dZ, A, mean, scale, gamma or 0, dA (may be dZ), bytes between blocks, channels, positions."""
     size = dtype().itemsize
 
-    def layer_normalization_backward_input(context, record, item, store, scratch):
+    def layer_normalization_backward_input(context, record, item, base, scratch):
         zero, one = dtype(0), dtype(1)
         c, r = view(0, context, 18), view(0, record + 8 * OPERANDS, 9)
         n, lanes = block_lanes(c, item, size)
@@ -102,9 +102,9 @@ def make_layer_normalization_backward_input(dtype: Any) -> Callable[..., None]:
         count = like(zero, channels)
         s, t = view(zero, scratch, lanes), view(zero, scratch + BLOCK * size, lanes)
         for p in range(r[8]):
-            shift = store * r[6] + p * BLOCK * size
+            shift = base + p * BLOCK * size
             mean, scale = view(zero, r[2] + shift, lanes), view(zero, r[3] + shift, lanes)
-            first = store * r[6] + p * channels * BLOCK * size
+            first = base + p * channels * BLOCK * size
             clear(zero, s, lanes)
             clear(zero, t, lanes)
             for i in range(channels):

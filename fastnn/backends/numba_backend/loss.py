@@ -34,13 +34,13 @@ def make_loss_value(dtype: Any, value: Callable[..., Any], divided: bool, has_de
     size = dtype().itemsize
     formula = _with_delta(share(value), has_delta)
 
-    def loss_value(context, record, item, store, scratch):
+    def loss_value(context, record, item, base, scratch):
         wide_vectors()
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 8)
         delta = dtype(float_from_int_bits(r[6]))
         n, lanes = block_lanes(c, item, size)
-        shift = store * r[4]
+        shift = base
         weight, total = view(zero, r[2] + shift, lanes), view(zero, r[3] + shift, lanes)
         for j in range(lanes):
             total[j] = zero
@@ -69,13 +69,13 @@ def make_loss_gradient(
     else:
         formula = _unfused(_with_delta(share(derivative), has_delta))
 
-    def loss_gradient(context, record, item, store, scratch):
+    def loss_gradient(context, record, item, base, scratch):
         wide_vectors()
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 9)
         delta = dtype(float_from_int_bits(r[6]))
         n, lanes = block_lanes(c, item, size)
-        shift = store * r[4]
+        shift = base
         weight = view(zero, r[2] + shift, lanes)
         over = dtype(r[7])
         for i in range(r[5]):
@@ -117,12 +117,12 @@ def make_softmax_crossentropy_value(dtype: Any) -> Callable[..., None]:
     """Operands: Z, Y, weight, terms, bytes between blocks, classes, positions."""
     size = dtype().itemsize
 
-    def softmax_crossentropy_value(context, record, item, store, scratch):
+    def softmax_crossentropy_value(context, record, item, base, scratch):
         wide_vectors()
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 7)
         n, lanes = block_lanes(c, item, size)
-        shift = store * r[4]
+        shift = base
         high, log_sum = view(zero, scratch, lanes), view(zero, scratch + BLOCK * size, lanes)
         one = view(zero, scratch + 2 * BLOCK * size, lanes)
         weight, total = view(zero, r[2] + shift, lanes), view(zero, r[3] + shift, lanes)
@@ -156,12 +156,12 @@ def make_softmax_crossentropy_gradient(dtype: Any, many: bool) -> Callable[..., 
     """
     size = dtype().itemsize
 
-    def softmax_crossentropy_gradient(context, record, item, store, scratch):
+    def softmax_crossentropy_gradient(context, record, item, base, scratch):
         wide_vectors()
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 7)
         n, lanes = block_lanes(c, item, size)
-        shift, positions = store * r[4], dtype(r[6])
+        shift, positions = base, dtype(r[6])
         total = view(zero, scratch, lanes)
         weight, mass = view(zero, r[2] + shift, lanes), view(zero, scratch + 2 * BLOCK * size, lanes)
         for p in range(r[6]):

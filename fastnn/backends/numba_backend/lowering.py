@@ -94,7 +94,9 @@ class Program:
     regions: Array
     records: Array
     blocks: int
+    samples: int
     workers: int
+    block_bytes: int
     keep: list[Array]
 
 
@@ -110,9 +112,14 @@ def make_updates(dtype: Any, make: Any, static: tuple[Any, ...], rule: Any, slot
 
 
 class Lowering:
-    """Writes the records of one program for steps of at most ``blocks`` blocks, run by at most ``workers`` threads."""
+    """Writes the records of one program for steps of at most ``blocks`` blocks, run by at most ``workers`` threads.
 
-    def __init__(self, executor: Any, program: str, x_type: Any, y_type: Any, blocks: int, workers: int) -> None:
+    ``samples`` is how many there is room for.
+    """
+
+    def __init__(
+        self, executor: Any, program: str, x_type: Any, y_type: Any, blocks: int, samples: int, workers: int
+    ) -> None:
         self.plan = executor.plan
         self.state = executor.state
         self.optimizer = executor._optimizer
@@ -120,7 +127,7 @@ class Lowering:
         self.dtype = executor.dtype.type
         self.size = executor.dtype.itemsize
         self.x_type, self.y_type = x_type, y_type
-        self.blocks, self.workers = blocks, workers
+        self.blocks, self.samples, self.workers = blocks, up(samples, BLOCK), workers
         self.keep: list[Array] = []
         self.records: list[list[int]] = []
         self.regions: list[list[int]] = []
@@ -179,9 +186,9 @@ class Lowering:
         starts, rows = _rows_of_tensors(self.plan.tensors, self._lives(ops))
         # a transposed tile may read past a position's last row
         self.block_bytes = (rows + ROW_ALIGNMENT) * BLOCK * self.size
-        too_many = self.blocks > self.workers and self.block_bytes * self.blocks > CACHE_BYTES
+        too_many = self.blocks > self.workers and self.block_bytes * self.samples // BLOCK > CACHE_BYTES
         self._transient = transient and (too_many or self.name == "predict")
-        stores = self.workers if self._transient else self.blocks
+        stores = self.workers if self._transient else self.samples // BLOCK
         self.arena = self.buffer(stores * (rows + ROW_ALIGNMENT) * BLOCK)
         self._offsets = {index: start * BLOCK * self.size for index, start in starts.items()}
 
@@ -301,7 +308,13 @@ class Lowering:
 
     def _program(self) -> Program:
         return Program(
-            np.array(self.regions, np.int64), np.array(self.records, np.int64), self.blocks, self.workers, self.keep
+            np.array(self.regions, np.int64),
+            np.array(self.records, np.int64),
+            self.blocks,
+            self.samples,
+            self.workers,
+            self.block_bytes,
+            self.keep,
         )
 
     def _pack_samples(self, learns: bool) -> None:
@@ -310,7 +323,7 @@ class Lowering:
         if learns and any(_reads_rows(o, x, self.size) for o in self.plan.gradients):
             # the user's own rows serve the first layer's weight gradient, where they can be read in place
             row = up(x.rows, VECTOR_BYTES // self.size)
-            table, copy = self.buffer(self.blocks * BLOCK, np.int64), self.buffer(self.blocks * BLOCK * row)
+            table, copy = self.buffer(self.samples, np.int64), self.buffer(self.samples * row)
             self._rows_kept[x.index, x.rows] = table, 0
         self.record(op(data.make_pack_samples, self.dtype, self.x_type), 0, self.at(x), self.block_bytes, x.rows,
                     table, copy, row)  # fmt: skip
@@ -330,7 +343,7 @@ class Lowering:
             width = VECTOR_BYTES // self.size
             positions = a.rows // features
             row = up(features, width) * positions
-            samples = self.blocks * BLOCK
+            samples = self.samples
             at = self.buffer(samples * row + width)
             table = self.table(at + np.arange(samples, dtype=np.int64) * row * self.size)
             self._rows_kept[a.index, features] = table, up(features, width) * self.size
@@ -351,7 +364,7 @@ class Lowering:
             return self.at(x), self.block_bytes
         if x.index not in self._kept:
             between = x.rows * BLOCK * self.size
-            at = self.buffer(self.blocks * x.rows * BLOCK)
+            at = self.buffer(x.rows * self.samples)
             self._kept[x.index] = at, between
             self.record(op(dense.make_keep_block, self.dtype), 0, self.at(x), self.block_bytes, x.rows, at, between)
         return self._kept[x.index]

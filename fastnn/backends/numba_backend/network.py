@@ -115,7 +115,9 @@ class _Columns(Lowering):
         executor = NumbaExecutor(plan, dtype, State(self.inputs, self.results))
         workers = int(numba.config.NUMBA_NUM_THREADS)
         blocks = -(-samples // BLOCK)
-        super().__init__(executor, "gradients", dtype.type, None, blocks if backward else min(blocks, workers), workers)
+        if not backward:
+            blocks = min(blocks, workers)
+        super().__init__(executor, "gradients", dtype.type, None, blocks, blocks * BLOCK, workers)
         self.allocate(None, transient=False)
         at = self.inputs.ctypes.data + plan.size * self.size
         for tensor in read:
@@ -165,6 +167,7 @@ class _Columns(Lowering):
         self.context = np.zeros(_layout.CONTEXT_SIZE, np.int64)
         self.context[_layout.SAMPLES] = samples
         self.context[_layout.PER_BLOCK] = BLOCK
+        self.context[_layout.BLOCK_BYTES], self.context[_layout.ITEM_SIZE] = self.block_bytes, self.size
         self.scratch = aligned_zeros(_layout.SCRATCH_BYTES * workers, np.uint8)
         self.losses = np.zeros(2)
         self.may_share = bool((self.region_table[:, PARALLEL_FROM] <= samples).any())

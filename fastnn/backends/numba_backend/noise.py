@@ -43,7 +43,7 @@ def make_dropout_forward(dtype: Any) -> Callable[..., None]:
     """
     size = dtype().itemsize
 
-    def dropout_forward(context, record, item, store, scratch):
+    def dropout_forward(context, record, item, base, scratch):
         wide_vectors()
         zero = dtype(0)
         c, r = view(0, context, 18), view(0, record + 8 * OPERANDS, 9)
@@ -56,11 +56,11 @@ def make_dropout_forward(dtype: Any) -> Callable[..., None]:
         for i in range(channels):
             group = np.uint64(first // GROUP * channels + i)
             word_group(np.uint64(c[SEED]), DROPOUT, np.uint64(c[STEP]), stream, group, words)
-            mask = view(zero, r[2] + store * r[3] + i * BLOCK * size, lanes)
+            mask = view(zero, r[2] + base + i * BLOCK * size, lanes)
             for j in range(lanes):
                 mask[j] = where(drawn[j] < threshold, zero, factor)
             for p in range(r[5]):
-                shift = store * r[3] + (p * channels + i) * BLOCK * size
+                shift = base + (p * channels + i) * BLOCK * size
                 _masked(zero, moved(zero, r[0] + shift, r[1] + shift, lanes), mask, lanes)
 
     return dropout_forward
@@ -70,15 +70,15 @@ def make_dropout_backward(dtype: Any) -> Callable[..., None]:
     """Operands: M, dZ, dA (may be dZ), bytes between blocks, channels, positions."""
     size = dtype().itemsize
 
-    def dropout_backward(context, record, item, store, scratch):
+    def dropout_backward(context, record, item, base, scratch):
         zero = dtype(0)
         c, r = view(0, context, 18), view(0, record + 8 * OPERANDS, 6)
         n, lanes = block_lanes(c, item, size)
         rows, lanes = long_rows(r[4], lanes)
         for p in range(r[5]):
             for i in range(rows):
-                mask = view(zero, r[0] + store * r[3] + i * BLOCK * size, lanes)
-                shift = store * r[3] + (p * r[4] + i) * BLOCK * size
+                mask = view(zero, r[0] + base + i * BLOCK * size, lanes)
+                shift = base + (p * r[4] + i) * BLOCK * size
                 _masked(zero, moved(zero, r[1] + shift, r[2] + shift, lanes), mask, lanes)
 
     return dropout_backward
@@ -88,7 +88,7 @@ def make_gaussian_noise_forward(dtype: Any) -> Callable[..., None]:
     """Operands: A, Z (another than A), bytes between blocks, rows, stream, bits of the standard deviation."""
     size = dtype().itemsize
 
-    def gaussian_noise_forward(context, record, item, store, scratch):
+    def gaussian_noise_forward(context, record, item, base, scratch):
         wide_vectors()
         zero = dtype(0)
         c, r = view(0, context, 18), view(0, record + 8 * OPERANDS, 6)
@@ -106,7 +106,7 @@ def make_gaussian_noise_forward(dtype: Any) -> Callable[..., None]:
                 count = min(PAIR_GROUP - skip, lanes - done)
                 group = np.uint64((q // GROUP * rows + i) * 2 + q % GROUP // PAIR_GROUP)
                 word_pair_group(np.uint64(c[SEED]), NOISE, np.uint64(c[STEP]), stream, group, high, low)
-                shift = store * r[2] + (i * BLOCK + done) * size
+                shift = base + (i * BLOCK + done) * size
                 h, l = (
                     view(np.uint32(0), scratch + 4 * skip, count),
                     view(np.uint32(0), scratch + 4 * (PAIR_GROUP + skip), count),

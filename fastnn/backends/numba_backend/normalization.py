@@ -30,11 +30,11 @@ def make_squared_deviations(dtype: Any) -> Callable[..., None]:
     """Operands: A, mean, S, bytes between blocks, channels, positions."""
     size = dtype().itemsize
 
-    def squared_deviations(context, record, item, store, scratch):
+    def squared_deviations(context, record, item, base, scratch):
         zero = dtype(0)
         c, r = view(0, context, 18), view(0, record + 8 * OPERANDS, 6)
         n, lanes = block_lanes(c, item, size)
-        shift = store * r[3]
+        shift = base
         for i in range(r[4]):
             s = view(zero, r[2] + shift + i * BLOCK * size, lanes)
             for j in range(lanes):
@@ -89,14 +89,14 @@ def make_batch_normalization_forward(dtype: Any) -> Callable[..., None]:
     """Operands: A, mean, scale, gamma or 0, beta or 0, Z (not A), bytes between blocks, channels, positions."""
     size = dtype().itemsize
 
-    def batch_normalization_forward(context, record, item, store, scratch):
+    def batch_normalization_forward(context, record, item, base, scratch):
         zero, one = dtype(0), dtype(1)
         c, r = view(0, context, 18), view(0, record + 8 * OPERANDS, 9)
         n, lanes = block_lanes(c, item, size)
         mean, scale = view(zero, r[1], r[7]), view(zero, r[2], r[7])
         for p in range(r[8]):
             for i in range(r[7]):
-                shift = store * r[6] + (p * r[7] + i) * BLOCK * size
+                shift = base + (p * r[7] + i) * BLOCK * size
                 a, z = view(zero, r[0] + shift, lanes), view(zero, r[5] + shift, lanes)
                 m, k = mean[i], scale[i]
                 g, b = value_at(zero, size, r[3], i, one), value_at(zero, size, r[4], i, zero)
@@ -114,7 +114,7 @@ def make_batch_normalization_inference(dtype: Any) -> Callable[..., None]:
     """
     size = dtype().itemsize
 
-    def batch_normalization_inference(context, record, item, store, scratch):
+    def batch_normalization_inference(context, record, item, base, scratch):
         zero, one = dtype(0), dtype(1)
         c, r = view(0, context, 18), view(0, record + 8 * OPERANDS, 10)
         n, lanes = block_lanes(c, item, size)
@@ -130,7 +130,7 @@ def make_batch_normalization_inference(dtype: Any) -> Callable[..., None]:
                 terms[i] = value_at(zero, size, r[4], first + i, zero) - mean[i] * factors[i]
             for p in range(r[8]):
                 for i in range(count):
-                    shift = store * r[6] + (p * channels + first + i) * BLOCK * size
+                    shift = base + (p * channels + first + i) * BLOCK * size
                     a, z = view(zero, r[0] + shift, lanes), view(zero, r[5] + shift, lanes)
                     k, s = factors[i], terms[i]
                     for j in range(lanes):
@@ -143,20 +143,20 @@ def make_batch_normalization_products(dtype: Any) -> Callable[..., None]:
     """Operands: dZ, A, mean, scale, S, bytes between blocks, channels, positions."""
     size = dtype().itemsize
 
-    def batch_normalization_products(context, record, item, store, scratch):
+    def batch_normalization_products(context, record, item, base, scratch):
         zero = dtype(0)
         c, r = view(0, context, 18), view(0, record + 8 * OPERANDS, 8)
         n, lanes = block_lanes(c, item, size)
         mean, scale = view(zero, r[2], r[6]), view(zero, r[3], r[6])
         for i in range(r[6]):
-            s = view(zero, r[4] + store * r[5] + i * BLOCK * size, lanes)
+            s = view(zero, r[4] + base + i * BLOCK * size, lanes)
             for j in range(lanes):
                 s[j] = zero
         for p in range(r[7]):
             for i in range(r[6]):
-                shift = store * r[5] + (p * r[6] + i) * BLOCK * size
+                shift = base + (p * r[6] + i) * BLOCK * size
                 dz, a = view(zero, r[0] + shift, lanes), view(zero, r[1] + shift, lanes)
-                s = view(zero, r[4] + store * r[5] + i * BLOCK * size, lanes)
+                s = view(zero, r[4] + base + i * BLOCK * size, lanes)
                 m, k = mean[i], scale[i]
                 for j in range(lanes):
                     s[j] += dz[j] * ((a[j] - m) * k)
@@ -168,7 +168,7 @@ def make_batch_normalization_backward_input(dtype: Any) -> Callable[..., None]:
     """Operands: dZ, A, mean, scale, gamma or 0, d_mean, p_mean, dA, bytes between blocks, channels, positions."""
     size = dtype().itemsize
 
-    def batch_normalization_backward_input(context, record, item, store, scratch):
+    def batch_normalization_backward_input(context, record, item, base, scratch):
         zero, one = dtype(0), dtype(1)
         c, r = view(0, context, 18), view(0, record + 8 * OPERANDS, 11)
         n, lanes = block_lanes(c, item, size)
@@ -177,7 +177,7 @@ def make_batch_normalization_backward_input(dtype: Any) -> Callable[..., None]:
         d_mean, p_mean = view(zero, r[5], channels), view(zero, r[6], channels)
         for p in range(r[10]):
             for i in range(channels):
-                shift = store * r[8] + (p * channels + i) * BLOCK * size
+                shift = base + (p * channels + i) * BLOCK * size
                 a, da = view(zero, r[1] + shift, lanes), moved(zero, r[0] + shift, r[7] + shift, lanes)
                 m, k, d, q = mean[i], scale[i], d_mean[i], p_mean[i]
                 f = value_at(zero, size, r[4], i, one) * k

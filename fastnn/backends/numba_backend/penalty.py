@@ -24,12 +24,12 @@ def make_activity_penalty_value(dtype: Any) -> Callable[..., None]:
     """Operands: A, weight, terms, bytes between blocks, rows, bits of l1, of l2."""
     size = dtype().itemsize
 
-    def activity_penalty_value(context, record, item, store, scratch):
+    def activity_penalty_value(context, record, item, base, scratch):
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 7)
         l1, l2 = dtype(float_from_int_bits(r[5])), dtype(float_from_int_bits(r[6]))
         n, lanes = block_lanes(c, item, size)
-        shift = store * r[3]
+        shift = base
         weight, terms = view(zero, r[1] + shift, lanes), view(zero, r[2] + shift, lanes)
         total = view(zero, scratch, lanes)
         for j in range(lanes):
@@ -48,12 +48,12 @@ def make_activity_penalty_gradient(dtype: Any) -> Callable[..., None]:
     """Operands: A, weight, dA, bytes between blocks, rows, bits of l1, of l2."""
     size = dtype().itemsize
 
-    def activity_penalty_gradient(context, record, item, store, scratch):
+    def activity_penalty_gradient(context, record, item, base, scratch):
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 7)
         l1, l2 = dtype(float_from_int_bits(r[5])), dtype(float_from_int_bits(r[6]))
         n, lanes = block_lanes(c, item, size)
-        shift = store * r[3]
+        shift = base
         weight = view(zero, r[1] + shift, lanes)
         for i in range(r[4]):
             at = shift + i * BLOCK * size

@@ -28,18 +28,17 @@ from fastnn.backends.numba_backend._window_tiles import (
     share_times,
 )
 from fastnn.backends.numba_backend.dense import block_lanes
+from fastnn.backends.numba_backend.rearrange import clear_rows
 from fastnn.plan.plan import Op
 from fastnn.plan.windows import Windows
 
 
 @inner
-def _clear(zero, size, target, cells, count, elements):
+def _clear(zero, size, target, cells, count, channels, lanes):
     """Write zeros to the cells in a table."""
     table = view(0, cells, count)
     for i in range(count):
-        cell = view(zero, target + table[i], elements)
-        for j in range(elements):
-            cell[j] = zero
+        clear_rows(zero, size, target + table[i], channels, lanes)
 
 
 @inner
@@ -51,12 +50,12 @@ def make_max_pooling_forward(dtype: Any) -> Callable[..., None]:
     """Operands: A, Z, bytes between blocks, windows, channels, tables of starts and of cells (see ``tables``)."""
     size = dtype().itemsize
 
-    def max_pooling_forward(context, record, item, store, scratch):
+    def max_pooling_forward(context, record, item, base, scratch):
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 7)
         n, lanes = block_lanes(c, item, size)
         windows, channels = r[3], r[4]
-        a, z, starts = r[0] + store * r[2], r[1] + store * r[2], view(0, r[5], windows + 1)
+        a, z, starts = r[0] + base, r[1] + base, view(0, r[5], windows + 1)
         for w in range(windows):
             taps, count = r[6] + 8 * starts[w], starts[w + 1] - starts[w]
             greatest(zero, size, channels, lanes, taps, count, a, z, 0, 0, zero)
@@ -72,14 +71,14 @@ def make_max_pooling_backward(dtype: Any, overlap: bool) -> Callable[..., None]:
     size = dtype().itemsize
     hand_out = add_to_greatest if overlap else hand_to_greatest
 
-    def max_pooling_backward(context, record, item, store, scratch):
+    def max_pooling_backward(context, record, item, base, scratch):
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 11)
         n, lanes = block_lanes(c, item, size)
-        shift, windows, channels = store * r[4], r[5], r[6]
+        shift, windows, channels = base, r[5], r[6]
         a, z, dz, da = r[0] + shift, r[1] + shift, r[2] + shift, r[3] + shift
         starts = view(0, r[7], windows + 1)
-        _clear(zero, size, da, r[9], r[10], channels * BLOCK)
+        _clear(zero, size, da, r[9], r[10], channels, lanes)
         for w in range(windows):
             taps, count = r[8] + 8 * starts[w], starts[w + 1] - starts[w]
             hand_out(zero, size, channels, lanes, taps, count, a, da, z, dz, zero)
@@ -93,12 +92,12 @@ def make_average_pooling_forward(dtype: Any) -> Callable[..., None]:
     """Operands: A, Z, bytes between blocks, windows, channels, tables of starts and cells."""
     size = dtype().itemsize
 
-    def average_pooling_forward(context, record, item, store, scratch):
+    def average_pooling_forward(context, record, item, base, scratch):
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 7)
         n, lanes = block_lanes(c, item, size)
         windows, channels = r[3], r[4]
-        a, z, starts = r[0] + store * r[2], r[1] + store * r[2], view(0, r[5], windows + 1)
+        a, z, starts = r[0] + base, r[1] + base, view(0, r[5], windows + 1)
         for w in range(windows):
             taps, count = r[6] + 8 * starts[w], starts[w + 1] - starts[w]
             if _is_power_of_two(count):  # the same bits as dividing, in less time
@@ -117,13 +116,13 @@ def make_average_pooling_backward(dtype: Any, overlap: bool) -> Callable[..., No
     size = dtype().itemsize
     times, over = (add_times, add_over) if overlap else (share_times, share_over)
 
-    def average_pooling_backward(context, record, item, store, scratch):
+    def average_pooling_backward(context, record, item, base, scratch):
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 9)
         n, lanes = block_lanes(c, item, size)
         windows, channels = r[3], r[4]
-        dz, da, starts = r[0] + store * r[2], r[1] + store * r[2], view(0, r[5], windows + 1)
-        _clear(zero, size, da, r[7], r[8], channels * BLOCK)
+        dz, da, starts = r[0] + base, r[1] + base, view(0, r[5], windows + 1)
+        _clear(zero, size, da, r[7], r[8], channels, lanes)
         for w in range(windows):
             taps, count = r[6] + 8 * starts[w], starts[w + 1] - starts[w]
             if _is_power_of_two(count):

@@ -41,13 +41,13 @@ def make_keep_positions(dtype: Any) -> Callable[..., None]:
     """
     size = dtype().itemsize
 
-    def keep_positions(context, record, item, store, scratch):
+    def keep_positions(context, record, item, base, scratch):
         zero, one = dtype(0), dtype(1)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 8)
         n, lanes = block_lanes(c, item, size)
         width = VECTOR_BYTES // size
         features, row = r[2], r[4]
-        source = r[0] + store * r[1]
+        source = r[0] + base
         target = r[3] + item * c[PER_BLOCK] * row * size
         for _ in range(r[5]):
             for j in range(0, lanes, width):
@@ -97,7 +97,7 @@ def make_positions_backward_weights(dtype: Any, finish: Callable[..., None]) -> 
                     for start in range(first, last, per):
                         # invariant: sums hold this SAMPLE_BLOCK's positions before p, and of p the samples before start
                         n = min(per, last - start)
-                        a = r[0] + start // per * r[1] + (p * units + m) * BLOCK * size
+                        a = r[0] + start // BLOCK * r[1] + start % BLOCK * size + (p * units + m) * BLOCK * size
                         _add_products(zero, size, a, r[2] + start * 8, p * r[9] + k * size, scratch, panel, rows,
                                      vectors, n)  # fmt: skip
                         if with_bias and not r[10]:
@@ -146,7 +146,7 @@ def lower_weights(o: Op, low: Any) -> list[Gradient]:
 def keep(low: Any, a: Tensor, features: int, positions: int) -> tuple[int, int]:
     """Keep a tensor sample by sample; return the table of its rows' addresses and the bytes between positions."""
     width = VECTOR_BYTES // low.size
-    row, samples = -(-features // width) * width, low.blocks * BLOCK
+    row, samples = -(-features // width) * width, low.samples
     between = samples * row * low.size
     at = low.shared(("positions", a.index, features), samples * row * positions + width)
     table = low.table(at + np.arange(samples, dtype=np.int64) * row * low.size)

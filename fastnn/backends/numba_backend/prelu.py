@@ -20,13 +20,13 @@ def make_prelu_forward(dtype: Any) -> Callable[..., None]:
     """Operands: A, alpha, Z (another than A), bytes between blocks, rows, table of each row's element of alpha."""
     size = dtype().itemsize
 
-    def prelu_forward(context, record, item, store, scratch):
+    def prelu_forward(context, record, item, base, scratch):
         zero = dtype(0)
         c, r = view(0, context, 18), view(0, record + 8 * OPERANDS, 6)
         n, lanes = block_lanes(c, item, size)
         index = view(0, r[5], r[4])
         for i in range(r[4]):
-            shift = store * r[3] + i * BLOCK * size
+            shift = base + i * BLOCK * size
             a, z = view(zero, r[0] + shift, lanes), view(zero, r[2] + shift, lanes)
             slope = view(zero, r[1] + index[i] * size, 1)[0]
             for j in range(lanes):
@@ -39,13 +39,13 @@ def make_prelu_backward_input(dtype: Any) -> Callable[..., None]:
     """Operands: A, alpha, dZ, dA (may be dZ), bytes between blocks, rows, table of each row's element of alpha."""
     size = dtype().itemsize
 
-    def prelu_backward_input(context, record, item, store, scratch):
+    def prelu_backward_input(context, record, item, base, scratch):
         zero = dtype(0)
         c, r = view(0, context, 18), view(0, record + 8 * OPERANDS, 7)
         n, lanes = block_lanes(c, item, size)
         index = view(0, r[6], r[5])
         for i in range(r[5]):
-            shift = store * r[4] + i * BLOCK * size
+            shift = base + i * BLOCK * size
             a, da = view(zero, r[0] + shift, lanes), moved(zero, r[2] + shift, r[3] + shift, lanes)
             slope = view(zero, r[1] + index[i] * size, 1)[0]
             for j in range(lanes):
@@ -58,19 +58,19 @@ def make_prelu_products(dtype: Any) -> Callable[..., None]:
     """Operands: A, dZ, S, bytes between blocks, rows, elements of alpha, table of each row's element."""
     size = dtype().itemsize
 
-    def prelu_products(context, record, item, store, scratch):
+    def prelu_products(context, record, item, base, scratch):
         zero = dtype(0)
         c, r = view(0, context, 18), view(0, record + 8 * OPERANDS, 7)
         n, lanes = block_lanes(c, item, size)
         index = view(0, r[6], r[4])
         for i in range(r[5]):
-            s = view(zero, r[2] + store * r[3] + i * BLOCK * size, lanes)
+            s = view(zero, r[2] + base + i * BLOCK * size, lanes)
             for j in range(lanes):
                 s[j] = zero
         for i in range(r[4]):
-            shift = store * r[3] + i * BLOCK * size
+            shift = base + i * BLOCK * size
             a, dz = view(zero, r[0] + shift, lanes), view(zero, r[1] + shift, lanes)
-            s = view(zero, r[2] + store * r[3] + index[i] * BLOCK * size, lanes)
+            s = view(zero, r[2] + base + index[i] * BLOCK * size, lanes)
             for j in range(lanes):
                 s[j] += where(a[j] > zero, zero, dz[j] * a[j])
 

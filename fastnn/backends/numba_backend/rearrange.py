@@ -48,11 +48,11 @@ def make_gather_rows(dtype: Any) -> Callable[..., None]:
     """Operands: A, Z, bytes between blocks, runs, table of (source in bytes or ``ZEROS``, rows); targets follow on."""
     size = dtype().itemsize
 
-    def gather_rows(context, record, item, store, scratch):
+    def gather_rows(context, record, item, base, scratch):
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 5)
         n, lanes = block_lanes(c, item, size)
-        a, z, runs = r[0] + store * r[2], r[1] + store * r[2], view(0, r[4], 2 * r[3])
+        a, z, runs = r[0] + base, r[1] + base, view(0, r[4], 2 * r[3])
         for k in range(r[3]):
             source, rows = runs[2 * k], runs[2 * k + 1]
             if source == ZEROS:
@@ -68,11 +68,11 @@ def make_sum_rows(dtype: Any) -> Callable[..., None]:
     """Operands: dZ, dA, bytes between blocks, runs, table of (rows, readers), readers in bytes, run after run."""
     size = dtype().itemsize
 
-    def sum_rows(context, record, item, store, scratch):
+    def sum_rows(context, record, item, base, scratch):
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 6)
         n, lanes = block_lanes(c, item, size)
-        dz, da, runs, readers = r[0] + store * r[2], r[1] + store * r[2], view(0, r[4], 2 * r[3]), r[5]
+        dz, da, runs, readers = r[0] + base, r[1] + base, view(0, r[4], 2 * r[3]), r[5]
         for k in range(r[3]):
             rows, count = runs[2 * k], runs[2 * k + 1]
             if count == 0:
@@ -89,11 +89,11 @@ def make_concatenate(dtype: Any, parts: int) -> Callable[..., None]:
     """Operands: the parts, Z, bytes between blocks, runs of a part, and of each part the rows of a run."""
     size = dtype().itemsize
 
-    def concatenate(context, record, item, store, scratch):
+    def concatenate(context, record, item, base, scratch):
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 2 * parts + 3)
         n, lanes = block_lanes(c, item, size)
-        shift = store * r[parts + 1]
+        shift = base
         z = r[parts] + shift
         for k in range(r[parts + 2]):
             for part in range(parts):

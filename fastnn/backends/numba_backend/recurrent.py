@@ -73,13 +73,13 @@ def make_simple_rnn_forward(dtype: Any, formula: Any, has_alpha: bool, apart: bo
     row = BLOCK * size
     f = forward_formula(formula, has_alpha)
 
-    def simple_rnn_forward(context, record, item, store, scratch):
+    def simple_rnn_forward(context, record, item, base, scratch):
         wide_vectors()
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 9)
         k = view(0, record + 8 * (OPERANDS + 9), NUMBERS)
         n, lanes = block_lanes(c, item, size)
-        units, block, alpha = k[UNITS], store * r[8], dtype(float_from_int_bits(k[ALPHA]))
+        units, block, alpha = k[UNITS], base, dtype(float_from_int_bits(k[ALPHA]))
         step = units * row
         clear_rows(zero, r[2] + block + k[AT] * step, units, lanes, size)
         clear_rows(zero, r[3] + block + k[AT] * step, units, lanes, size)
@@ -123,13 +123,13 @@ def make_simple_rnn_backward(dtype: Any, formula: Any, has_alpha: bool, apart: b
     row = BLOCK * size
     f = backward_formula(formula, has_alpha)
 
-    def simple_rnn_backward(context, record, item, store, scratch):
+    def simple_rnn_backward(context, record, item, base, scratch):
         wide_vectors()
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 9)
         k = view(0, record + 8 * (OPERANDS + 9), NUMBERS)
         n, lanes = block_lanes(c, item, size)
-        units, block, alpha = k[UNITS], store * r[8], dtype(float_from_int_bits(k[ALPHA]))
+        units, block, alpha = k[UNITS], base, dtype(float_from_int_bits(k[ALPHA]))
         step = units * row
         clear_rows(zero, r[6] + block, units, lanes, size)
         clear_rows(zero, r[7] + block, units, lanes, size)
@@ -172,13 +172,13 @@ def make_lstm_forward(dtype: Any, formula: Any, has_alpha: bool, gate_formula: A
     row = BLOCK * size
     f, gate = forward_formula(formula, has_alpha), forward_formula(gate_formula, gate_has_alpha)
 
-    def lstm_forward(context, record, item, store, scratch):
+    def lstm_forward(context, record, item, base, scratch):
         wide_vectors()
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 11)
         k = view(0, record + 8 * (OPERANDS + 11), NUMBERS)
         n, lanes = block_lanes(c, item, size)
-        units, block = k[UNITS], store * r[10]
+        units, block = k[UNITS], base
         alpha, beta = dtype(float_from_int_bits(k[ALPHA])), dtype(float_from_int_bits(k[RECURRENT_ALPHA]))
         step = units * row
         clear_rows(zero, r[2] + block + k[AT] * step, units, lanes, size)
@@ -245,13 +245,13 @@ def make_lstm_backward(dtype: Any, formula: Any, has_alpha: bool, gate_formula: 
     row = BLOCK * size
     f, gate = backward_formula(formula, has_alpha), backward_formula(gate_formula, gate_has_alpha)
 
-    def lstm_backward(context, record, item, store, scratch):
+    def lstm_backward(context, record, item, base, scratch):
         wide_vectors()
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 12)
         k = view(0, record + 8 * (OPERANDS + 12), NUMBERS)
         n, lanes = block_lanes(c, item, size)
-        units, block = k[UNITS], store * r[11]
+        units, block = k[UNITS], base
         alpha, beta = dtype(float_from_int_bits(k[ALPHA])), dtype(float_from_int_bits(k[RECURRENT_ALPHA]))
         step = units * row
         for work in range(6, 9):
@@ -318,13 +318,13 @@ def make_gru_forward(dtype: Any, formula: Any, has_alpha: bool, gate_formula: An
     row = BLOCK * size
     f, gate = forward_formula(formula, has_alpha), forward_formula(gate_formula, gate_has_alpha)
 
-    def gru_forward(context, record, item, store, scratch):
+    def gru_forward(context, record, item, base, scratch):
         wide_vectors()
         zero, one = dtype(0), dtype(1)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 12)
         k = view(0, record + 8 * (OPERANDS + 12), NUMBERS)
         n, lanes = block_lanes(c, item, size)
-        units, block = k[UNITS], store * r[11]
+        units, block = k[UNITS], base
         alpha, beta = dtype(float_from_int_bits(k[ALPHA])), dtype(float_from_int_bits(k[RECURRENT_ALPHA]))
         step = units * row
         clear_rows(zero, r[2] + block + k[AT] * step, units, lanes, size)
@@ -387,13 +387,13 @@ def make_gru_backward(dtype: Any, formula: Any, has_alpha: bool, gate_formula: A
     row = BLOCK * size
     f, gate = backward_formula(formula, has_alpha), backward_formula(gate_formula, gate_has_alpha)
 
-    def gru_backward(context, record, item, store, scratch):
+    def gru_backward(context, record, item, base, scratch):
         wide_vectors()
         zero, one = dtype(0), dtype(1)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 12)
         k = view(0, record + 8 * (OPERANDS + 12), NUMBERS)
         n, lanes = block_lanes(c, item, size)
-        units, block = k[UNITS], store * r[11]
+        units, block = k[UNITS], base
         alpha, beta = dtype(float_from_int_bits(k[ALPHA])), dtype(float_from_int_bits(k[RECURRENT_ALPHA]))
         step = units * row
         clear_rows(zero, r[6] + block, units, lanes, size)
@@ -448,21 +448,21 @@ def make_sequence_mask(dtype: Any) -> Callable[..., None]:
     """Operands: A, Z, K, bytes between blocks, steps, features, bits of the value (a float64)."""
     size = dtype().itemsize
 
-    def sequence_mask(context, record, item, store, scratch):
+    def sequence_mask(context, record, item, base, scratch):
         zero, one = dtype(0), dtype(1)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 7)
         n, lanes = block_lanes(c, item, size)
         value, features = dtype(float_from_int_bits(r[6])), r[5]
         for t in range(r[4]):
-            mask = view(zero, r[2] + store * r[3] + t * BLOCK * size, lanes)
+            mask = view(zero, r[2] + base + t * BLOCK * size, lanes)
             for j in range(lanes):
                 mask[j] = zero
             for i in range(t * features, (t + 1) * features):
-                a = view(zero, r[0] + store * r[3] + i * BLOCK * size, lanes)
+                a = view(zero, r[0] + base + i * BLOCK * size, lanes)
                 for j in range(lanes):
                     mask[j] = one if a[j] != value else mask[j]
             for i in range(t * features, (t + 1) * features):
-                shift = store * r[3] + i * BLOCK * size
+                shift = base + i * BLOCK * size
                 a, z = view(zero, r[0] + shift, lanes), view(zero, r[1] + shift, lanes)
                 for j in range(lanes):
                     z[j] = a[j] if mask[j] != zero else zero
@@ -474,13 +474,13 @@ def make_mask_gradient(dtype: Any) -> Callable[..., None]:
     """Operands: K, dZ (dA takes its place), bytes between blocks, steps, features."""
     size = dtype().itemsize
 
-    def mask_gradient(context, record, item, store, scratch):
+    def mask_gradient(context, record, item, base, scratch):
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 5)
         n, lanes = block_lanes(c, item, size)
         for i in range(r[3] * r[4]):
-            mask = view(zero, r[0] + store * r[2] + i // r[4] * BLOCK * size, lanes)
-            dz = view(zero, r[1] + store * r[2] + i * BLOCK * size, lanes)
+            mask = view(zero, r[0] + base + i // r[4] * BLOCK * size, lanes)
+            dz = view(zero, r[1] + base + i * BLOCK * size, lanes)
             for j in range(lanes):
                 dz[j] = dz[j] if mask[j] != zero else zero
 

@@ -24,7 +24,7 @@ def sum_samples_of(zero, size, row, block_bytes, samples, per, scratch):
     for s in range(blocks):
         total = zero
         for start in range(s * SAMPLE_BLOCK, min(samples, (s + 1) * SAMPLE_BLOCK), per):
-            x = view(zero, row + start // per * block_bytes, BLOCK)
+            x = view(zero, row + start // BLOCK * block_bytes + start % BLOCK * size, BLOCK)
             for j in range(min(per, samples - start)):
                 total += x[j]
         out[0] = total

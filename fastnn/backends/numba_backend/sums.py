@@ -62,7 +62,15 @@ def sum_rows(zero, size, a, between, rows, samples, per, scratch):
         last = min(samples, first + SAMPLE_BLOCK)
         for start in range(first, last, per):
             # invariant: sums hold this SAMPLE_BLOCK's samples before start
-            add_rows(zero, size, a + start // per * between, scratch, rows, min(per, last - start), scratch)
+            add_rows(
+                zero,
+                size,
+                a + start // BLOCK * between + start % BLOCK * size,
+                scratch,
+                rows,
+                min(per, last - start),
+                scratch,
+            )
         if samples > SAMPLE_BLOCK:
             add_pairwise(zero, scratch, PANEL_BYTES, width, finished)
             finished += 1
@@ -76,19 +84,19 @@ def make_position_sums(dtype: Any) -> Callable[..., None]:
     """Operands: A, S, bytes between blocks, channels, positions."""
     size = dtype().itemsize
 
-    def position_sums(context, record, item, store, scratch):
+    def position_sums(context, record, item, base, scratch):
         zero = dtype(0)
         c, r = view(0, context, 18), view(0, record + 8 * OPERANDS, 5)
         n, lanes = block_lanes(c, item, size)
         rows, lanes = long_rows(r[3], lanes)
         for i in range(rows):
-            s = view(zero, r[1] + store * r[2] + i * BLOCK * size, lanes)
+            s = view(zero, r[1] + base + i * BLOCK * size, lanes)
             for j in range(lanes):
                 s[j] = zero
         for p in range(r[4]):
             for i in range(rows):
-                a = view(zero, r[0] + store * r[2] + (p * r[3] + i) * BLOCK * size, lanes)
-                s = view(zero, r[1] + store * r[2] + i * BLOCK * size, lanes)
+                a = view(zero, r[0] + base + (p * r[3] + i) * BLOCK * size, lanes)
+                s = view(zero, r[1] + base + i * BLOCK * size, lanes)
                 for j in range(lanes):
                     s[j] += a[j]
 

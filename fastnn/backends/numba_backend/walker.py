@@ -25,10 +25,14 @@ from fastnn.backends.numba_backend._atomic import (
 from fastnn.backends.numba_backend._jit import entry, inner
 from fastnn.backends.numba_backend._layout import (
     ADDRESS,
+    BLOCK,
+    BLOCK_BYTES,
     CHAIN,
+    CONTEXT_SIZE,
     COST,
     FIRST,
     FIRST_OP,
+    ITEM_SIZE,
     ITEMS,
     KIND,
     LOSS,
@@ -83,10 +87,14 @@ def run_share(region, records, records_at, context_at, samples, per, share, shar
         for o in range(first_op, last_op):
             call(records[o, ADDRESS], context_at, records_at + o * width, start, stop, scratch)
     else:
+        context = view(0, context_at, CONTEXT_SIZE)
         for block in range(start, stop):
-            store = worker if region[KIND] == REUSE else block
+            if region[KIND] == REUSE:
+                base = worker * context[BLOCK_BYTES]
+            else:
+                base = block * per // BLOCK * context[BLOCK_BYTES] + block * per % BLOCK * context[ITEM_SIZE]
             for o in range(first_op, last_op):
-                call(records[o, ADDRESS], context_at, records_at + o * width, block, store, scratch)
+                call(records[o, ADDRESS], context_at, records_at + o * width, block, base, scratch)
 
 
 @inner
