@@ -9,6 +9,8 @@ checks that no entry is left out.
 from __future__ import annotations
 
 import importlib
+import os
+import subprocess
 from typing import Any
 
 import numba
@@ -403,3 +405,27 @@ def test_only_fastnn_s_own_functions_name_compiled_code_on_disk():
     assert _jit._key_of((own, np.float32)) != _jit._key_of((own, np.float64))
     assert _jit._key_of((own, test_only_fastnn_s_own_functions_name_compiled_code_on_disk)) is None
     assert _jit._key_of((own, lambda z: z)) is None
+
+
+FIT_ON_BOTH = """
+import sys
+import numpy as np
+from fastnn import Dense, Sequential
+X, Y = np.ones((4, 3), np.float32), np.eye(4, dtype=np.float32)
+for optimizer in sys.argv[1:]:
+    weights = []
+    for backend in ("numpy", "numba"):
+        model = Sequential([Dense(4)])
+        model.compile(optimizer, "mse", backend=backend)
+        model.fit(X, Y, epochs=2, verbose=0)
+        weights.append(model.parameters)
+    assert np.array_equal(*weights), optimizer
+"""
+
+
+def test_compiled_code_of_several_processes_lives_together(tmp_path):
+    """A process that loads what two others compiled must not take one's closures for the other's."""
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    for optimizers in (["rmsprop"], ["adam"], ["adam", "rmsprop"]):
+        done = subprocess.run([sys.executable, "-c", FIT_ON_BOTH, *optimizers], env=environment, capture_output=True)
+        assert done.returncode == 0, done.stderr.decode()

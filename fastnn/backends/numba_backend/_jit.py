@@ -13,6 +13,7 @@ import functools
 import hashlib
 import os
 import platform
+import secrets
 import shutil
 import sys
 import tempfile
@@ -24,6 +25,7 @@ from typing import Any
 
 import numba
 from numba.core import config, sigutils
+from numba.core.bytecode import FunctionIdentity
 from numba.core.caching import FunctionCache
 from numba.core.ccallback import CFunc
 from numba.core.codegen import get_host_cpu_features
@@ -36,6 +38,11 @@ if config.DISABLE_JIT:
     )
 
 _FLAGS: dict[str, Any] = {"error_model": "numpy", "fastmath": False}
+
+FunctionIdentity._unique_ids = iter(lambda: secrets.randbits(63), -1)
+"""Numbers that tell functions of one name apart in compiled code. Numba counts them from 1 in each process, so closures
+that two processes compiled and cached may bear one number; a third process that loads both runs the first in place of
+the second (RMSprop's update in a model with Adagrad, say)."""
 
 OP_SIGNATURE = "void(int64, int64, int64, int64, int64)"
 """Every op of a program: address of the context, address of its record, two positions, address of scratch."""
