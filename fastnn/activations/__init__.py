@@ -74,6 +74,13 @@ class Activation:
 
 ACTIVATIONS: Registry[Activation] = Registry("activation", "fastnn.activations")
 
+_FROM_OUTPUT = ("linear", "relu", "sigmoid", "tanh")
+
+
+def is_from_output(activation: Activation) -> bool:
+    """Whether the derivative can be had from the output alone, so that the output may take the input's place."""
+    return activation.name in _FROM_OUTPUT and ACTIVATIONS[activation.name] is activation
+
 
 def get(activation: str | Activation | None) -> Activation:
     """Return the activation that ``activation`` names.

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn import initializers, regularizers
-from fastnn.activations import ACTIVATIONS, Activation
+from fastnn.activations import Activation, is_from_output
 from fastnn.errors import InvalidTypeError, InvalidValueError
 from fastnn.initializers.base import Draw, Initializer
 from fastnn.layers.activation import resolve_activation
@@ -22,9 +22,6 @@ from fastnn.layers.masking import step_mask
 from fastnn.layers.noise import checked_rate, dropped
 from fastnn.plan.builder import PlanBuilder
 from fastnn.plan.plan import Parameter, Tensor
-
-FROM_OUTPUT = ("linear", "relu", "sigmoid", "tanh")
-"""Activations whose derivative can be had from the output alone, so that the gates take the pre-activations' place."""
 
 
 @dataclass
@@ -115,8 +112,8 @@ class Recurrent(Layer):
         """Emit the walk through the steps and return what is put out."""
         steps, number = z.shape[0], plan.number()
         static = {"visits": self._visits(steps, aligned), **self._activations()}
-        shared = all(ACTIVATIONS[a.name] is a for a in self._activations().values() if a.name in FROM_OUTPUT)
-        shared = shared and all(a.name in FROM_OUTPUT for a in self._activations().values())
+        # the gates take the pre-activations' place
+        shared = all(is_from_output(a) for a in self._activations().values())
         state = plan.tensor((steps, self.units), f"P{number}")
         y = plan.tensor((steps, self.units) if self.return_sequences else self.units, f"Y{number}")
         factor = self._state_dropout(plan, z)

@@ -53,10 +53,13 @@ def arguments_backward(activation: Activation) -> tuple[Any, ...]:
     return activation.derivative or activation.name, activation.alpha is not None
 
 
-def make_activation_forward(dtype: Any, function: Callable[..., Any] | str, has_alpha: bool) -> Callable[..., None]:
+def make_activation_forward(
+    dtype: Any, function: Callable[..., Any] | str, has_alpha: bool, in_place: bool = False
+) -> Callable[..., None]:
     """Operands: Z, A, bytes between blocks, rows, bits of alpha (a float64); or positions, for one over a whole sample.
 
-    ``function`` is the formula ``forward(z[, alpha])``, or the name of an activation over a whole sample.
+    ``function`` is the formula ``forward(z[, alpha])``, or the name of an activation over a whole sample. With
+    ``in_place`` Z and A lie in one place.
     """
     if isinstance(function, str):
         return _SAMPLE_WISE_FORWARD[function](dtype)
@@ -80,9 +83,14 @@ def make_activation_forward(dtype: Any, function: Callable[..., Any] | str, has_
         rows, lanes = long_rows(r[3], lanes)
         for i in range(rows):
             shift = base + i * BLOCK * size
-            z, a = view(zero, r[0] + shift, lanes), view(zero, r[1] + shift, lanes)
-            for j in range(lanes):
-                a[j] = formula(z[j], alpha)
+            a = view(zero, r[1] + shift, lanes)
+            if in_place:
+                for j in range(lanes):
+                    a[j] = formula(a[j], alpha)
+            else:
+                z = view(zero, r[0] + shift, lanes)
+                for j in range(lanes):
+                    a[j] = formula(z[j], alpha)
 
     return activation_forward
 
@@ -282,7 +290,10 @@ def _constants(o: Op) -> tuple[int, int]:
 
 LOWER = {
     "activation_forward": lambda o, low: Recipe(
-        make_activation_forward, arguments_forward(o.static["activation"]), ("Z", "A"), _constants(o)
+        make_activation_forward,
+        (*arguments_forward(o.static["activation"]), low.at(o.operands["Z"]) == low.at(o.operands["A"])),
+        ("Z", "A"),
+        _constants(o),
     ),
     "activation_backward": lambda o, low: Recipe(
         make_activation_backward,

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnn.activations import is_from_output
 from fastnn.backends.numba_backend import (
     _layout,
     activation,
@@ -183,7 +184,13 @@ class Lowering:
         transient : bool
             Whether blocks are the workers' (see the module's docstring).
         """
-        starts, rows = _rows_of_tensors(self.plan.tensors, self._lives(ops))
+        lives = self._lives(ops)
+        places = self._in_place(ops or ())
+        for a, z in places.items():
+            lives[z] = lives[z][0], max(lives[z][1], lives.pop(a)[1])
+        starts, rows = _rows_of_tensors(self.plan.tensors, lives)
+        for a, z in places.items():
+            starts[a] = starts[z]
         # a transposed tile may read past a position's last row
         self.block_bytes = (rows + ROW_ALIGNMENT) * BLOCK * self.size
         too_many = self.blocks > self.workers and self.block_bytes * self.samples // BLOCK > CACHE_BYTES
@@ -191,6 +198,26 @@ class Lowering:
         stores = self.workers if self._transient else self.samples // BLOCK
         self.arena = self.buffer(stores * (rows + ROW_ALIGNMENT) * BLOCK)
         self._offsets = {index: start * BLOCK * self.size for index, start in starts.items()}
+
+    def _in_place(self, ops: Sequence[Op]) -> dict[int, int]:
+        """Return, for each output of an activation that can take its input's place, that input."""
+        places: dict[int, int] = {}
+        for number, o in enumerate(ops):
+            if o.kind != "activation_forward" or not is_from_output(o.static["activation"]):
+                continue
+            z, a = o.operands["Z"], o.operands["A"]
+            assert isinstance(z, Tensor) and isinstance(a, Tensor)
+            later = [p for p in ops[number + 1 :] if any(isinstance(w, Tensor) and w.index == z.index
+                                                         for w in p.operands.values())]  # fmt: skip
+            ends = (self.plan.inputs.index, self.plan.outputs.index)
+            if (
+                z.index in ends
+                or z.index in places
+                or any(p.kind != "activation_backward" or p.operands["A"] != a for p in later)
+            ):
+                continue
+            places[a.index] = z.index
+        return places
 
     def _lives(self, ops: Sequence[Op] | None) -> dict[int, tuple[int, int]]:
         """Return, for each tensor in use, the numbers of the first and the last op that touch it."""
