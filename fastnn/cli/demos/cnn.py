@@ -80,7 +80,7 @@ def hardest(x: Array, y: Array, probabilities: Array, figure: Any) -> Any:
     return image_grid(
         x[order], captions=captions,
         marked=[n for n, i in enumerate(order) if found[i] != y[i]], limits=(0.0, 1.0), figure=figure,
-        title=f"The hardest of {len(y)} test scans: what the right class got, or what was seen instead ({wrong})",
+        title=f"The hardest of {len(y)} test scans: {wrong} wrong, in orange; else the right class's probability",
     )  # fmt: skip
 
 
