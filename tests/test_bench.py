@@ -260,7 +260,7 @@ def test_turns_are_interleaved_and_start_afresh(monkeypatch):
 
     pair = [timing.Contestant(runner(name), 2, steps=4) for name in "AB"]
     timing.take_turns(pair, 2)
-    turn = [("A", "reset"), ("A", 4), ("B", "reset"), ("B", 4)]
+    turn = [("A", "reset"), ("A", 2), ("A", 4), ("B", "reset"), ("B", 2), ("B", 4)]
     assert log == turn + turn
     assert all(len(c.seconds) == 2 for c in pair)
 
