@@ -6,6 +6,7 @@ anew, after both backends agreed.
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 from pathlib import Path
@@ -25,6 +26,15 @@ def test_digests(name, backend):
     weights = NETWORKS[name](backend)
     assert np.isfinite(weights).all() and np.abs(weights).max() < 100, "the training went astray"
     assert digest(weights) == json.loads(FILE.read_text())[name]
+
+
+@pytest.mark.needs_jit
+@pytest.mark.parametrize("name", NETWORKS)
+def test_digests_where_every_region_is_launched(monkeypatch, name):
+    """These networks are small: without this they would run on one thread whatever the environment says."""
+    lowering = importlib.import_module("fastnn.backends.numba_backend.lowering")
+    monkeypatch.setattr(lowering, "LAUNCH_PAYS", 0.0)
+    assert digest(NETWORKS[name]("numba")) == json.loads(FILE.read_text())[name]
 
 
 def test_every_digest_belongs_to_a_network():
