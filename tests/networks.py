@@ -149,11 +149,18 @@ def start(plan: Plan, dtype: Any, seed: int = 1, special: bool = False) -> Any:
     return p.astype(dtype)
 
 
+MOST_CARRIED = 4000
+"""Samples that what is carried has room for."""
+
+
 def state_of(plan: Plan, dtype: Any, optimizer: Optimizer, parameters: Any) -> State:
     slots = np.empty((len(optimizer.rule.slots), plan.size), dtype)
     slots[...] = np.array(optimizer.rule.slots, dtype)[:, None]
     statistics = np.linspace(0.5, 1.5, plan.statistics_size).astype(dtype)
-    return State(parameters.copy(), np.full(plan.size, np.nan, dtype), slots, statistics)
+    carried = (
+        np.linspace(-1, 1, plan.carried_rows * MOST_CARRIED).astype(dtype).reshape(plan.carried_rows, MOST_CARRIED)
+    )
+    return State(parameters.copy(), np.full(plan.size, np.nan, dtype), slots, statistics, carried)
 
 
 def scalars_of(optimizer: Optimizer, dtype: Any, first: int, steps: int) -> Any:
@@ -190,6 +197,7 @@ def quantities(
     result["train losses"] = executor.run("train", data, batch, steps, scalars=scalars, out=out["train"],
                                           draw=draw)  # fmt: skip
     result["weights"], result["slots"], result["statistics"] = state.parameters, state.slots, state.statistics
+    result["carried"] = state.carried
     return result | {f"predictions of {name}": values for name, values in out.items()}
 
 

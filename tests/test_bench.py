@@ -263,6 +263,10 @@ def test_turns_are_interleaved_and_start_afresh(monkeypatch):
     turn = [("A", "reset"), ("A", 2), ("A", 4), ("B", "reset"), ("B", 2), ("B", 4)]
     assert log == turn + turn
     assert all(len(c.seconds) == 2 for c in pair)
+    for steps in (2, 20):
+        log.clear()
+        timing.take_turns([timing.Contestant(runner("A"), 2, steps=steps)], 1)
+        assert log == [("A", "reset"), ("A", 2), ("A", "reset"), ("A", steps)]
 
 
 def test_calibration_reaches_the_length_in_whole_units(monkeypatch):

@@ -29,8 +29,8 @@ def wrong_backend(spoil, random=numpy_backend.random):
     """The reference but for what ``spoil(executor, program, losses, out)`` does to its results."""
 
     class Wrong(numpy_backend.executor):
-        def run(self, program, data, batch, steps=1, first=0, scalars=None, out=None, **draw):
-            losses = super().run(program, data, batch, steps, first, scalars, out, **draw)
+        def run(self, program, data, batch, steps=1, first=0, scalars=None, out=None, *more, **draw):
+            losses = super().run(program, data, batch, steps, first, scalars, out, *more, **draw)
             spoil(self, program, losses, out)
             return losses
 

@@ -89,6 +89,7 @@ RECURRENT = {
     )
     for cell in (layers.SimpleRNN, layers.LSTM, layers.GRU)
 }
+STATEFUL = Stack(lambda: [layers.LSTM(3, stateful=True), layers.Dense(2)], (4, 3))
 RUNS = ((5, 3), (70, 40), (2600, 2500))
 """Samples and batch; the last holds three blocks of the contract's 1024 samples."""
 
@@ -222,6 +223,8 @@ OPS: dict[str, Network | Stack] = {
     "add": BRANCHES,
     "add_in_place": BRANCHES,
     "copy": BRANCHES,
+    "carry_in": STATEFUL,
+    "carry_out": STATEFUL,
     "convolution_forward": CONVOLUTIONS,
     "convolution_backward_input": CONVOLUTIONS,
     "transposed_convolution_forward": CONVOLUTIONS,

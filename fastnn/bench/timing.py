@@ -74,9 +74,10 @@ def take_turns(contestants: list[Contestant], turns: int) -> None:
         for contestant in contestants:
             time.sleep(PAUSE)
             contestant.runner.reset()
-            # Loads caches, wakes threads, and lets a system prepare what a reset made it forget. A turn of few units
-            # goes on from there: preparing once more would be a good part of it.
+            # Loads caches, wakes threads, and lets a system prepare what a reset made it forget. A turn of a few units
+            # goes on from there: preparing once more would be a good part of it. One of a single unit, or of many,
+            # starts afresh: it may be a whole training, whose result is looked at.
             contestant.runner.run(contestant.unit)
-            if contestant.unit * 10 <= contestant.steps:
+            if not 1 < contestant.steps // contestant.unit < 10:
                 contestant.runner.reset()
             contestant.seconds.append(clock(contestant.runner.run, contestant.steps) / contestant.steps)

@@ -46,12 +46,13 @@ class Recurrent(Layer):
     return_sequences: bool = field(default=False, kw_only=True)
     return_state: bool = field(default=False, kw_only=True)
     go_backwards: bool = field(default=False, kw_only=True)
+    stateful: bool = field(default=False, kw_only=True)
     input_shape: Any = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         self.units = whole_number("units", self.units)
         self.activation = self._elementwise("activation", self.activation)
-        for name in ("use_bias", "return_sequences", "return_state", "go_backwards"):
+        for name in ("use_bias", "return_sequences", "return_state", "go_backwards", "stateful"):
             if not isinstance(getattr(self, name), bool):
                 raise InvalidTypeError(f"{name} must be True or False, got {getattr(self, name)!r}")
         if self.return_state:
@@ -121,8 +122,11 @@ class Recurrent(Layer):
         operands = {"Z": z, "G": z if shared else plan.tensor(z.shape, f"G{number}"), "P": state, "H": before,
                     "Y": y, "D": factor, "K": mask}  # fmt: skip
         extra = self._extra(plan, steps, number)
-        plan.emit(self.op, static, ("Y", "Z", "G", "P", "H", *(n for n in extra if n in self.keeps)), W=weights,
-                  **operands, **extra)  # fmt: skip
+        carried = plan.carry(self.states * self.units, f"I{number}") if self.stateful else None
+        writes = ("Y", "Z", "G", "P", "H", *(n for n in extra if n in self.keeps), *(["I"] if carried else []))
+        plan.emit(self.op, static, writes, W=weights, I=carried[0] if carried else None, **operands, **extra)
+        if carried:
+            plan.emit("carry_out", None, ("S",), A=carried[0], S=carried[1])
         return y
 
     def _state_dropout(self, plan: PlanBuilder, z: Tensor) -> Tensor | None:
@@ -135,6 +139,7 @@ class Recurrent(Layer):
         return mask
 
     keeps: ClassVar[tuple[str, ...]] = ()
+    states: ClassVar[int] = 1
 
     def _activations(self) -> dict[str, Activation]:
         return {"f": self.activation}
@@ -171,6 +176,10 @@ class SimpleRNN(Recurrent):
         Whether every step's state is put out, (steps, units), or the last one's, (units,).
     go_backwards : bool
         Read the sequence from its end; with ``return_sequences``, the last step's state comes first.
+    stateful : bool
+        Start from the state that the sample in the same place of the batch before ended in, zeros after
+        ``Sequential.reset_states``. Gradients go back to the start of the samples and no further: so long sequences
+        are trained in pieces (truncated backpropagation through time).
     input_shape : tuple of int, optional
         (steps, features), for the first layer of a model that is to be built before it sees data.
 
@@ -238,6 +247,7 @@ class LSTM(Recurrent):
     gates = 4
     op = "lstm_forward"
     keeps = ("C", "F")
+    states = 2
 
     recurrent_activation: Any = "sigmoid"
     unit_forget_bias: bool = field(default=True, kw_only=True)

@@ -14,6 +14,7 @@ import numpy as np
 
 from fastnn import losses, metrics, optimizers
 from fastnn.backends import Backend, backend_name, get_backend
+from fastnn.contract import SAMPLE_BLOCK
 from fastnn.errors import InvalidTypeError, InvalidValueError, NotBuiltError
 from fastnn.layers import LAYERS, Layer
 from fastnn.layers.base import sample_shape
@@ -101,6 +102,8 @@ class Sequential:
         self._plan: Plan | None = None
         self._vector: Array | None = None
         self._statistics: Array | None = None
+        self._carried: Array | None = None
+        self._carries_on = False
         self._gradient: Array | None = None
         self._slots: Array | None = None
         self._executors: dict[tuple[str, str], Executor] = {}
@@ -151,6 +154,7 @@ class Sequential:
         statistics = initial_statistics(plan, wanted)
         # all at once, when nothing can fail any more: an initializer may raise, or Ctrl-C come while one compiles
         self.dtype, self._plan, self._vector, self._statistics = wanted, plan, vector, statistics
+        self._carried, self._carries_on = None, False
         self._reset_training()
 
     def _make_plan(self, shape: tuple[int, ...], loss: Loss | None, training: bool = False) -> Plan:
@@ -230,10 +234,10 @@ class Sequential:
             assert self._vector is not None
             shape = plan.inputs.shape
             if use == "predict":
-                state = State(self._vector, statistics=self._statistics)
+                state = State(self._vector, statistics=self._statistics, carried=self._carried)
                 self._executors[key] = self.backend.executor(plan, self.dtype, state)
             elif use == "evaluate":
-                state = State(self._vector, statistics=self._statistics)
+                state = State(self._vector, statistics=self._statistics, carried=self._carried)
                 plan = self._make_plan(shape, self._compiled()[1])
                 self._executors[key] = self.backend.executor(plan, self.dtype, state)
             else:
@@ -242,10 +246,46 @@ class Sequential:
                     starts = np.array(optimizer.rule.slots, self.dtype).reshape(-1, 1)
                     self._slots = np.repeat(starts, plan.size, axis=1)
                     self._gradient = np.zeros(plan.size, self.dtype)
-                state = State(self._vector, self._gradient, self._slots, self._statistics)
+                state = State(self._vector, self._gradient, self._slots, self._statistics, self._carried)
                 plan = self._make_plan(shape, loss, training=True)
                 self._executors[key] = self.backend.executor(plan, self.dtype, state, optimizer)
         return self._executors[key]
+
+    # --- stateful layers --------------------------------------------------------------------------
+
+    def reset_states(self) -> None:
+        """Let stateful layers start from zeros again; the next batch may have another number of samples."""
+        with self._lock:
+            if self._carried is not None:
+                self._carried[...] = 0
+            self._carries_on = False
+
+    def _carry(self, batch: int, samples: int) -> None:
+        """Make room for what stateful layers carry from batch to batch, or raise where the batches do not fit."""
+        rows = self._built_plan().carried_rows
+        if not rows:
+            return
+        if samples % batch:
+            raise InvalidValueError(
+                f"a model with stateful layers takes whole batches: {samples} samples are no multiple of {batch}"
+            )
+        if self._carried is not None and self._carried.shape[1] != batch:
+            if self._carries_on:
+                raise InvalidValueError(
+                    f"the stateful layers hold the states of {self._carried.shape[1]} samples, got a batch of {batch};"
+                    " call reset_states first"
+                )
+            self._carried = None
+        if self._carried is None:
+            self._carried = np.zeros((rows, batch), self.dtype)
+            self._executors.clear()
+        self._carries_on = True
+
+    def _batch(self, batch_size: int | None, samples: int) -> int | None:
+        """Return the batch of a model with stateful layers, by default all samples; None for others."""
+        if not self._built_plan().carried_rows:
+            return None
+        return samples if batch_size is None else positive_whole("batch_size", batch_size)
 
     # --- weights ----------------------------------------------------------------------------------
 
@@ -378,14 +418,28 @@ class Sequential:
         with self._lock:
             if self._plan is None:
                 self.build(everything.shape)
-            executor = self._executor("train")
+            self._check_stateful_fit(bool(shuffle), validation is not None)
             whole = min(batch, training.data.samples)
+            self._carry(whole, training.data.samples)
+            executor = self._executor("train")
             evaluator = None if validation is None else self._executor("evaluate")
             task = Training(executor, evaluator, optimizer, training.data, training.y, whole, count, bool(shuffle),
                             order_seed, self.backend.random, self._metrics(), validation, shown)  # fmt: skip
             self.history = history
             train(task, self._counter, history)
         return history
+
+    def _check_stateful_fit(self, shuffle: bool, validates: bool) -> None:
+        if not self._built_plan().carried_rows:
+            return
+        if shuffle:
+            raise InvalidValueError(
+                "a model with stateful layers is trained with shuffle=False: batches follow each other"
+            )
+        if validates:
+            raise InvalidValueError(
+                "validation would go on from the training's states: call reset_states and evaluate instead"
+            )
 
     def _with_class_weights(self, what: Evaluation, class_weight: Mapping[int, float] | None) -> Evaluation:
         outputs = self._outputs(what.shape)
@@ -432,6 +486,7 @@ class Sequential:
         with self._lock:
             if self._plan is None:
                 self.build(what.shape)
+            self._carry(what.data.samples, what.data.samples)
             executor = self._executor("train")
             optimizer, _ = self._compiled()
             number = np.array([self._counter.step + 1])
@@ -458,6 +513,7 @@ class Sequential:
         with self._lock:
             if self._plan is None:
                 self.build(what.shape)
+            self._carry(what.data.samples, what.data.samples)
             draw = Draw(self.seed, self._counter.step + 1)
             self._executor("train").run("gradients", what.data, what.data.samples, draw=draw)
             assert self._gradient is not None
@@ -477,7 +533,10 @@ class Sequential:
         with self._lock:
             if self._plan is None:
                 self.build(what.shape)
-            values = evaluate(self._executor("evaluate"), what, self._metrics())
+            batch = self._batch(batch_size, what.data.samples)
+            if batch is not None:
+                self._carry(batch, what.data.samples)
+            values = evaluate(self._executor("evaluate"), what, self._metrics(), batch=batch or SAMPLE_BLOCK)
         if verbose in (1, 2):
             print(" - ".join(f"{name}: {value:.4f}" for name, value in values.items()))
         if return_dict:
@@ -489,7 +548,7 @@ class Sequential:
         """Return the outputs (N, M), or (N, ...) where an output has several axes, in the model's dtype.
 
         ``predict(x)[i]`` has the bits of ``predict(x[i:i+1])[0]``. ``batch_size`` is accepted for Keras'
-        sake; the result does not depend on it.
+        sake, and says after how many samples stateful layers carry on (all, by default); no other result depends on it.
         """
         plan = self._built_plan()
         samples, _ = check_samples("x", x, plan.inputs.shape, self.dtype, allow_empty=True,
@@ -497,8 +556,12 @@ class Sequential:
         self.layers[0].check_input("x", samples, self.dtype)
         out = np.empty((len(samples), plan.outputs.rows), self.dtype)
         with self._lock:
-            for first in range(0, len(samples), _PREDICTED_AT_ONCE):
-                part = slice(first, first + _PREDICTED_AT_ONCE)
+            batch = self._batch(batch_size, len(samples)) if len(samples) else None
+            if batch is not None:
+                self._carry(batch, len(samples))
+            at_once = batch or _PREDICTED_AT_ONCE
+            for first in range(0, len(samples), at_once):
+                part = slice(first, first + at_once)
                 data = Data(samples[part])
                 self._executor("predict").run("predict", data, data.samples, out=out[part])
         return out.reshape(len(out), *plan.outputs.shape)

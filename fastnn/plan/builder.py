@@ -13,9 +13,9 @@ from typing import Any
 from fastnn.activations import Activation
 from fastnn.losses import Loss
 from fastnn.plan.gradients import GRADIENT_RULES
-from fastnn.plan.plan import KerasLayout, Op, Parameter, Plan, Tensor
+from fastnn.plan.plan import Carried, KerasLayout, Op, Parameter, Plan, Tensor
 
-Operand = Tensor | Parameter | None
+Operand = Tensor | Parameter | Carried | None
 
 
 class PlanBuilder:
@@ -36,6 +36,7 @@ class PlanBuilder:
         self.size = 0
         self.statistics: list[Parameter] = []
         self.statistics_size = 0
+        self.carried_rows = 0
         self.forward: list[Op] = []
         self.backward: list[Op] = []
         self.gradients: list[Op] = []
@@ -108,10 +109,18 @@ class PlanBuilder:
         gradients.
         """
         self.forward.append(Op(kind, operands, static or {}, writes))
-        read = [what for name, what in operands.items() if name not in writes]
+        read = [what for name, what in operands.items() if name not in writes and not isinstance(what, Carried)]
         if any(what.trained if isinstance(what, Parameter) else what is not None and what.index in self._learns
                for what in read):  # fmt: skip
             self._learns |= {what.index for name in writes if isinstance(what := operands[name], Tensor)}
+
+    def carry(self, rows: int, name: str) -> tuple[Tensor, Carried]:
+        """Emit the reading of ``rows`` rows that the step before left; return them and where to leave them."""
+        place = Carried(self.carried_rows, rows)
+        self.carried_rows += rows
+        x = self.tensor(rows, name)
+        self.emit("carry_in", None, ("A",), A=x, S=place)
+        return x, place
 
     def dense(self, x: Tensor, weights: Parameter, bias: Parameter | None) -> Tensor:
         """Emit ``Z = W A + b`` and return Z.
@@ -250,7 +259,7 @@ class PlanBuilder:
         return Plan(tuple(self.tensors), tuple(self.parameters), self.size, tuple(self.statistics),
                     self.statistics_size, self.inputs, outputs, targets, weights, terms, loss, tuple(self.forward),
                     tuple(values), tuple(self.backward), tuple(self.gradients),
-                    tuple(self.layer_shapes))  # fmt: skip
+                    tuple(self.layer_shapes), self.carried_rows)  # fmt: skip
 
 
 def _is(a: Operand, b: Operand) -> bool:

@@ -33,12 +33,15 @@ class State:
         The optimizer's state.
     statistics : ndarray (Q,), optional
         What layers measure: written by ``train``, read by all.
+    carried : ndarray (C, batch), optional
+        What stateful layers hand on: written by all programs but ``gradients``. A step has at most ``batch`` samples.
     """
 
     parameters: Array
     gradients: Array | None = None
     slots: Array | None = None
     statistics: Array | None = None
+    carried: Array | None = None
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,13 @@ def activity_penalty(builder: PlanBuilder, op: Op) -> None:
         builder.emit_backward("activity_penalty_gradient", dict(op.static), ("dA",), A=a, **ends)
 
 
+def nothing(builder: PlanBuilder, op: Op) -> None:
+    """Send nothing back: what a step hands to the next is taken as given there."""
+
+
 GRADIENT_RULES: dict[str, Rule] = {
+    "carry_in": nothing,
+    "carry_out": nothing,
     "dense_forward": dense,
     "activation_forward": activation,
     "add": add,

@@ -113,6 +113,21 @@ class Parameter:
 
 
 @dataclass(frozen=True)
+class Carried:
+    """What a stateful layer hands from a step's samples to the samples in the same places of the next step.
+
+    Attributes
+    ----------
+    offset : int
+        Its first row among all carried rows.
+    rows : int
+    """
+
+    offset: int
+    rows: int
+
+
+@dataclass(frozen=True)
 class Op:
     """One operation.
 
@@ -129,7 +144,7 @@ class Op:
     """
 
     kind: str
-    operands: Mapping[str, Tensor | Parameter | None]
+    operands: Mapping[str, Tensor | Parameter | Carried | None]
     static: Mapping[str, Any] = field(default_factory=dict)
     writes: tuple[str, ...] = ()
 
@@ -162,6 +177,8 @@ class Plan:
         From the loss's gradient to the gradient of every pre-activation.
     gradients : tuple of Op
         Sums over samples: one op per array of weights, with its bias. Independent of one another.
+    carried_rows : int
+        Rows that stateful layers carry from step to step; 0 in a plan without.
     layer_shapes : tuple of tuple of int
         A sample's shape behind each layer of a model.
     """
@@ -182,3 +199,4 @@ class Plan:
     backward: tuple[Op, ...]
     gradients: tuple[Op, ...]
     layer_shapes: tuple[tuple[int, ...], ...] = ()
+    carried_rows: int = 0

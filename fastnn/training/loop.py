@@ -80,7 +80,11 @@ def _pieces(samples: int, batch: int, most_samples: int, pace: Pace) -> Iterator
 
 
 def evaluate(
-    executor: Executor, what: Evaluation, metrics: list[Metric], check: Callable[[], None] = lambda: None
+    executor: Executor,
+    what: Evaluation,
+    metrics: list[Metric],
+    check: Callable[[], None] = lambda: None,
+    batch: int = SAMPLE_BLOCK,
 ) -> dict[str, float]:
     """Return the loss and the metrics of a model on data.
 
@@ -92,17 +96,19 @@ def evaluate(
         Reset first.
     check : callable
         Called after every piece; may raise.
+    batch : int
+        Samples a step; only stateful layers see it.
     """
     for metric in metrics:
         metric.reset()
     samples = what.data.samples
     total, penalty = 0.0, 0.0
     outputs = executor.plan.outputs.rows
-    for first, steps, count in _pieces(samples, SAMPLE_BLOCK, max(SAMPLE_BLOCK, _MOST_PREDICTIONS // outputs), Pace(1)):
-        start = first * SAMPLE_BLOCK
+    for first, steps, count in _pieces(samples, batch, max(batch, _MOST_PREDICTIONS // outputs), Pace(1)):
+        start = first * batch
         part = _rows(what.data, start, count)
         out = np.empty((count, outputs), executor.dtype) if metrics else None
-        losses = executor.run("evaluate", part, SAMPLE_BLOCK, steps, 0, None, out)
+        losses = executor.run("evaluate", part, batch, steps, 0, None, out)
         total = _order_sum(total, losses[:, 0])
         penalty = float(losses[0, 1])
         _update(metrics, executor.plan, what.y, out, what.weight, slice(start, start + count))

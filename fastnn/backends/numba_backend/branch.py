@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fastnn.backends.numba_backend._layout import BLOCK, OPERANDS
+from fastnn.backends.numba_backend._layout import BLOCK, OPERANDS, PER_BLOCK
 from fastnn.backends.numba_backend._memory import view
 from fastnn.backends.numba_backend._recording import Recipe, rows_of
 from fastnn.backends.numba_backend.activation import long_rows
 from fastnn.backends.numba_backend.dense import block_lanes
+from fastnn.plan.plan import Carried, Op
 
 
 def make_add(dtype: Any) -> Callable[..., None]:
@@ -89,7 +90,56 @@ def make_copy(dtype: Any) -> Callable[..., None]:
     return copy
 
 
+def make_carry_in(dtype: Any) -> Callable[..., None]:
+    """Operands: A, bytes between blocks, rows, address of the carried rows, elements between them."""
+    size = dtype().itemsize
+
+    def carry_in(context, record, item, base, scratch):
+        zero = dtype(0)
+        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 5)
+        n, lanes = block_lanes(c, item, size)
+        for i in range(r[2]):
+            row = view(zero, r[0] + base + i * BLOCK * size, lanes)
+            source = view(zero, r[3] + (i * r[4] + item * c[PER_BLOCK]) * size, n)
+            for j in range(n):
+                row[j] = source[j]
+            for j in range(n, lanes):
+                row[j] = zero
+
+    return carry_in
+
+
+def make_carry_out(dtype: Any) -> Callable[..., None]:
+    """Operands: A, bytes between blocks, rows, address of the carried rows, elements between them."""
+    size = dtype().itemsize
+
+    def carry_out(context, record, item, base, scratch):
+        zero = dtype(0)
+        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 5)
+        n, lanes = block_lanes(c, item, size)
+        for i in range(r[2]):
+            row = view(zero, r[0] + base + i * BLOCK * size, n)
+            target = view(zero, r[3] + (i * r[4] + item * c[PER_BLOCK]) * size, n)
+            for j in range(n):
+                target[j] = row[j]
+
+    return carry_out
+
+
+def _carry(make: Any, writes: bool) -> Any:
+    def recipe(o: Op, low: Any) -> Recipe:
+        place = o.operands["S"]
+        assert isinstance(place, Carried)
+        # the program ``gradients`` leaves what is carried as it was
+        rows = 0 if writes and low.name == "gradients" else place.rows
+        return Recipe(make, (), ("A",), (rows, *low.carried(place)))
+
+    return recipe
+
+
 LOWER = {
+    "carry_in": _carry(make_carry_in, False),
+    "carry_out": _carry(make_carry_out, True),
     "add": lambda o, low: Recipe(make_add, (), ("A", "B", "Z"), (rows_of(o, "Z"),)),
     "multiply": lambda o, low: Recipe(make_multiply, (), ("A", "B", "Z"), (rows_of(o, "Z"),)),
     "add_in_place": lambda o, low: Recipe(make_add_in_place, (), ("A", "B"), (rows_of(o, "A"),)),

@@ -41,7 +41,7 @@ from fastnn.backends.numba_backend._atomic import CACHE_LINE
 from fastnn.backends.numba_backend._jit import VECTOR_BYTES, op
 from fastnn.backends.numba_backend._layout import BLOCK, BLOCKS, CHAIN, REUSE, ROW_ALIGNMENT, TILES
 from fastnn.backends.numba_backend._recording import Gradient, Recipe, bits_of, shape_of
-from fastnn.plan.plan import Op, Parameter, Plan, Tensor
+from fastnn.plan.plan import Carried, Op, Parameter, Plan, Tensor
 
 Array = np.ndarray[Any, Any]
 
@@ -164,15 +164,20 @@ class Lowering:
         self.keep.append(array)
         return int(array.ctypes.data)
 
-    def at(self, what: Tensor | Parameter | None) -> int:
+    def at(self, what: Tensor | Parameter | Carried | None) -> int:
         """Return the address of a parameter, or of a tensor's first block; of zeros for a bias that is None."""
         if isinstance(what, Parameter):
             vector = self.state.parameters if what.trained else self.state.statistics
             return int(vector.ctypes.data) + what.offset * self.size
-        assert what is not None
+        assert isinstance(what, Tensor)
         if what.of_minibatch:
             return self.shared(("minibatch", what.index), what.rows)
         return self.arena + self._offsets[what.index]
+
+    def carried(self, place: Carried) -> tuple[int, int]:
+        """Return the address of what a stateful layer carries, and the elements between its rows."""
+        rows = self.state.carried
+        return int(rows.ctypes.data) + place.offset * rows.strides[0], rows.strides[0] // self.size
 
     def allocate(self, ops: Sequence[Op] | None, transient: bool) -> None:
         """Give every tensor its rows of a block; with ``ops``, rows whose last reader is past are used again.
@@ -503,6 +508,10 @@ class _Sizes:
 
     def __init__(self, lowering: Lowering) -> None:
         self.size, self.dtype, self.name = lowering.size, lowering.dtype, lowering.name
+
+    def carried(self, place: Carried) -> tuple[int, int]:
+        """Return what recipes expect."""
+        return 0, 0
 
     def __getattr__(self, name: str) -> Any:
         return lambda *arguments: 0

@@ -23,6 +23,7 @@ from fastnn.backends.numba_backend.dense import (
     product_from_zero,
 )
 from fastnn.backends.numba_backend.noise import DRAWING, make_dropout_forward
+from fastnn.backends.numba_backend.rearrange import copy_rows
 from fastnn.backends.numba_backend.single_source import share
 from fastnn.plan.plan import Op, Tensor
 from fastnn.random.bernoulli import bernoulli_threshold
@@ -54,6 +55,27 @@ def backward_formula(function: Callable[..., Any], has_alpha: bool) -> Callable[
 
 
 @inner
+def first_state(zero, size, to_h, to_p, factors, start, carries, drops, rows, lanes):
+    """Write the first state, zeros or the carried one, to H's place and, with dropout, to P's."""
+    for u in range(rows):
+        at = u * BLOCK * size
+        h, p = view(zero, to_h + at, lanes), view(zero, to_p + at, lanes)
+        if carries:
+            source = view(zero, start + at, lanes)
+            for j in range(lanes):
+                h[j] = source[j]
+            if drops:
+                d = view(zero, factors + at, lanes)
+                for j in range(lanes):
+                    p[j] = source[j] * d[j]
+        else:
+            for j in range(lanes):
+                h[j] = zero
+            for j in range(lanes):
+                p[j] = zero
+
+
+@inner
 def clear_rows(zero, at, rows, lanes, size):
     """Write +0 to the lanes of ``rows`` rows."""
     for i in range(rows):
@@ -63,11 +85,11 @@ def clear_rows(zero, at, rows, lanes, size):
 
 
 def make_simple_rnn_forward(dtype: Any, formula: Any, has_alpha: bool, apart: bool, drops: bool,
-                            masked: bool) -> Callable[..., None]:  # fmt: skip
-    """Operands: Z, G, P, H, Y, W, D, K, bytes between blocks; then the numbers named above.
+                            masked: bool, carries: bool) -> Callable[..., None]:  # fmt: skip
+    """Operands: Z, G, P, H, Y, W, D, K, I, bytes between blocks; then the numbers named above.
 
     ``apart``: whether pre-activations are kept, G is another tensor than Z; ``drops``: whether there is D, H is another
-    tensor than P; ``masked``: whether there is K.
+    tensor than P; ``masked``: whether there is K; ``carries``: whether there is I, the state before and after.
     """
     size = dtype().itemsize
     row = BLOCK * size
@@ -76,13 +98,13 @@ def make_simple_rnn_forward(dtype: Any, formula: Any, has_alpha: bool, apart: bo
     def simple_rnn_forward(context, record, item, base, scratch):
         wide_vectors()
         zero = dtype(0)
-        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 9)
-        k = view(0, record + 8 * (OPERANDS + 9), NUMBERS)
+        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 10)
+        k = view(0, record + 8 * (OPERANDS + 10), NUMBERS)
         n, lanes = block_lanes(c, item, size)
         units, block, alpha = k[UNITS], base, dtype(float_from_int_bits(k[ALPHA]))
         step = units * row
-        clear_rows(zero, r[2] + block + k[AT] * step, units, lanes, size)
-        clear_rows(zero, r[3] + block + k[AT] * step, units, lanes, size)
+        first, carried = block + k[AT] * step, r[8] + block
+        first_state(zero, size, r[3] + first, r[2] + first, r[6] + block, carried, carries, drops, units, lanes)
         for s in range(k[STEPS]):
             # invariant: the visit's P and H hold the state after the visits before
             t = k[AT] + s * k[STEP]
@@ -90,9 +112,11 @@ def make_simple_rnn_forward(dtype: Any, formula: Any, has_alpha: bool, apart: bo
             product_from_memory(zero, size, r[5], units, 1, r[2] + here, r[0] + here, 0, units, units, lanes)
             for u in range(units):
                 at = here + u * row
-                # where the next visit reads the state; the last one's goes nowhere
+                # where the next visit reads the state; the last one's is carried on, or goes nowhere
                 next_p = scratch if last else r[2] + at + k[STEP] * step
-                next_h = scratch + row if last else r[3] + at + k[STEP] * step
+                next_h = r[3] + at + k[STEP] * step
+                if last:
+                    next_h = carried + u * row if carries else scratch + row
                 z, g, h = pointer(zero, r[0] + at), pointer(zero, r[1] + at), pointer(zero, r[3] + at)
                 y = pointer(zero, r[4] + block + (k[OUT] + s * k[OUT_STEP]) * step + u * row)
                 d, mask = pointer(zero, r[6] + block + u * row), pointer(zero, r[7] + block + t * row)
@@ -166,8 +190,8 @@ def make_simple_rnn_backward(dtype: Any, formula: Any, has_alpha: bool, apart: b
 
 
 def make_lstm_forward(dtype: Any, formula: Any, has_alpha: bool, gate_formula: Any, gate_has_alpha: bool, apart: bool,
-                      drops: bool, masked: bool) -> Callable[..., None]:  # fmt: skip
-    """Operands: Z, G, P, H, Y, W, D, K, C, F, bytes between blocks; then the numbers."""
+                      drops: bool, masked: bool, carries: bool) -> Callable[..., None]:  # fmt: skip
+    """Operands: Z, G, P, H, Y, W, D, K, C, F, I, bytes between blocks; then the numbers."""
     size = dtype().itemsize
     row = BLOCK * size
     f, gate = forward_formula(formula, has_alpha), forward_formula(gate_formula, gate_has_alpha)
@@ -175,15 +199,18 @@ def make_lstm_forward(dtype: Any, formula: Any, has_alpha: bool, gate_formula: A
     def lstm_forward(context, record, item, base, scratch):
         wide_vectors()
         zero = dtype(0)
-        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 11)
-        k = view(0, record + 8 * (OPERANDS + 11), NUMBERS)
+        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 12)
+        k = view(0, record + 8 * (OPERANDS + 12), NUMBERS)
         n, lanes = block_lanes(c, item, size)
         units, block = k[UNITS], base
         alpha, beta = dtype(float_from_int_bits(k[ALPHA])), dtype(float_from_int_bits(k[RECURRENT_ALPHA]))
         step = units * row
-        clear_rows(zero, r[2] + block + k[AT] * step, units, lanes, size)
-        clear_rows(zero, r[3] + block + k[AT] * step, units, lanes, size)
-        clear_rows(zero, r[8] + block, units, lanes, size)
+        first, carried = block + k[AT] * step, r[10] + block
+        first_state(zero, size, r[3] + first, r[2] + first, r[6] + block, carried, carries, drops, units, lanes)
+        if carries:
+            copy_rows(zero, size, carried + step, r[8] + block, units, lanes)
+        else:
+            clear_rows(zero, r[8] + block, units, lanes, size)
         for s in range(k[STEPS]):
             # invariant: the visit's P and H hold the state after the visits before, row s of C the cells' state
             t = k[AT] + s * k[STEP]
@@ -191,9 +218,11 @@ def make_lstm_forward(dtype: Any, formula: Any, has_alpha: bool, gate_formula: A
             product_from_memory(zero, size, r[5], units, 1, r[2] + state, r[0] + gates, 0, 4 * units, units, lanes)
             for u in range(units):
                 at = u * row
-                # where the next visit reads the state; the last one's goes nowhere
+                # where the next visit reads the state; the last one's is carried on, or goes nowhere
                 next_p = scratch if last else r[2] + state + k[STEP] * step + at
-                next_h = scratch + row if last else r[3] + state + k[STEP] * step + at
+                next_h = r[3] + state + k[STEP] * step + at
+                if last:
+                    next_h = carried + at if carries else scratch + row
                 z, g = r[0] + gates + at, r[1] + gates + at
                 z0, z1, z2, z3 = (pointer(zero, z), pointer(zero, z + step), pointer(zero, z + 2 * step),
                                   pointer(zero, z + 3 * step))  # fmt: skip
@@ -231,6 +260,8 @@ def make_lstm_forward(dtype: Any, formula: Any, has_alpha: bool, gate_formula: A
                     put(to_h, j, 11, a)
                     if drops:
                         put(to_p, j, 13, a * get(d, j, 14))
+        if carries:
+            copy_rows(zero, size, r[8] + block + k[STEPS] * step, carried + step, units, lanes)
 
     return lstm_forward
 
@@ -312,7 +343,7 @@ def make_lstm_backward(dtype: Any, formula: Any, has_alpha: bool, gate_formula: 
 
 
 def make_gru_forward(dtype: Any, formula: Any, has_alpha: bool, gate_formula: Any, gate_has_alpha: bool, apart: bool,
-                     drops: bool, masked: bool) -> Callable[..., None]:  # fmt: skip
+                     drops: bool, masked: bool, carries: bool) -> Callable[..., None]:  # fmt: skip
     """Operands: Z, G, P, H, Y, W, D, K, b, S, sums (rows of two gates), bytes between blocks; then the numbers."""
     size = dtype().itemsize
     row = BLOCK * size
@@ -321,14 +352,14 @@ def make_gru_forward(dtype: Any, formula: Any, has_alpha: bool, gate_formula: An
     def gru_forward(context, record, item, base, scratch):
         wide_vectors()
         zero, one = dtype(0), dtype(1)
-        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 12)
-        k = view(0, record + 8 * (OPERANDS + 12), NUMBERS)
+        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 13)
+        k = view(0, record + 8 * (OPERANDS + 13), NUMBERS)
         n, lanes = block_lanes(c, item, size)
         units, block = k[UNITS], base
         alpha, beta = dtype(float_from_int_bits(k[ALPHA])), dtype(float_from_int_bits(k[RECURRENT_ALPHA]))
         step = units * row
-        clear_rows(zero, r[2] + block + k[AT] * step, units, lanes, size)
-        clear_rows(zero, r[3] + block + k[AT] * step, units, lanes, size)
+        first, carried = block + k[AT] * step, r[11] + block
+        first_state(zero, size, r[3] + first, r[2] + first, r[6] + block, carried, carries, drops, units, lanes)
         for s in range(k[STEPS]):
             # invariant: the visit's P and H hold the state after the visits before
             t = k[AT] + s * k[STEP]
@@ -338,9 +369,11 @@ def make_gru_forward(dtype: Any, formula: Any, has_alpha: bool, gate_formula: An
                               r[8] + 2 * units * size, units, units, lanes)  # fmt: skip
             for u in range(units):
                 at = u * row
-                # where the next visit reads the state; the last one's goes nowhere
+                # where the next visit reads the state; the last one's is carried on, or goes nowhere
                 next_p = scratch if last else r[2] + state + k[STEP] * step + at
-                next_h = scratch + row if last else r[3] + state + k[STEP] * step + at
+                next_h = r[3] + state + k[STEP] * step + at
+                if last:
+                    next_h = carried + at if carries else scratch + row
                 z, g = r[0] + gates + at, r[1] + gates + at
                 z0, z1, z2 = pointer(zero, z), pointer(zero, z + step), pointer(zero, z + 2 * step)
                 g0, g1, g2 = pointer(zero, g), pointer(zero, g + step), pointer(zero, g + 2 * step)
@@ -509,7 +542,8 @@ def _numbers(o: Op) -> tuple[int, ...]:
 
 def _recipe(make: Any, formula: str, *names: str) -> Callable[[Op, Any], Recipe]:
     def recipe(o: Op, low: Any) -> Recipe:
-        has = [o.operands[name] is not None for name in ("D", "K")]
+        forward = "Y" in o.operands
+        has = [o.operands[name] is not None for name in (("D", "K", "I") if forward else ("D", "K"))]
         first, second = o.operands["Z"], o.operands["G"]
         assert isinstance(first, Tensor) and isinstance(second, Tensor)
         apart = first.index != second.index
@@ -530,11 +564,11 @@ def _dropout_mask(o: Op, low: Any) -> Recipe:
 _FORWARD, _BACKWARD = ("Z", "G", "P", "H", "Y", "W", "D", "K"), ("Z", "G", "dY", "W", "D", "K", "dH", "kept")
 
 LOWER = {
-    "simple_rnn_forward": _recipe(make_simple_rnn_forward, "forward", *_FORWARD),
+    "simple_rnn_forward": _recipe(make_simple_rnn_forward, "forward", *_FORWARD, "I"),
     "simple_rnn_backward": _recipe(make_simple_rnn_backward, "derivative", *_BACKWARD),
-    "lstm_forward": _recipe(make_lstm_forward, "forward", *_FORWARD, "C", "F"),
+    "lstm_forward": _recipe(make_lstm_forward, "forward", *_FORWARD, "C", "F", "I"),
     "lstm_backward": _recipe(make_lstm_backward, "derivative", *_BACKWARD, "dC", "C", "F"),
-    "gru_forward": _recipe(make_gru_forward, "forward", *_FORWARD, "b", "S", "sums"),
+    "gru_forward": _recipe(make_gru_forward, "forward", *_FORWARD, "b", "S", "sums", "I"),
     "gru_backward": _recipe(make_gru_backward, "derivative", *_BACKWARD, "H", "S", "dS"),
     "dropout_mask": _dropout_mask,
     "sequence_mask": lambda o, low: Recipe(

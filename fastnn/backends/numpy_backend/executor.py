@@ -44,7 +44,7 @@ from fastnn.backends.numpy_backend.update import (
 from fastnn.optimizers import Optimizer
 from fastnn.plan.data import Data
 from fastnn.plan.executor import NO_DRAW, Draw, State
-from fastnn.plan.plan import Op, Parameter, Plan, Tensor
+from fastnn.plan.plan import Carried, Op, Parameter, Plan, Tensor
 
 Array = np.ndarray[Any, Any]
 Operands = dict[str, Any]
@@ -60,6 +60,8 @@ _OPS: dict[str, Callable[[Operands, dict[str, Any]], Any]] = {
     "multiply": lambda o, s: o["A"] * o["B"],
     "add_in_place": lambda o, s: add_in_place(o["A"], o["B"]),
     "copy": lambda o, s: o["A"].copy(),
+    "carry_in": lambda o, s: o["S"].copy(),
+    "carry_out": lambda o, s: o["A"].copy(),
     "loss_value": lambda o, s: loss_value(
         s["formula"], s["mean"], s["delta"], o["Y"], o["P"], o["weight"][0], s["positions"]
     )[None],
@@ -119,7 +121,7 @@ class NumpyExecutor:
         self.state = state
         self._optimizer = optimizer
         self._draw = NO_DRAW
-        self._keeps_statistics = False
+        self._program, self._samples = "", 0
 
     def run(self, program: str, data: Data, batch: int, steps: int = 1, first: int = 0, scalars: Array | None = None,
             out: Array | None = None, draw: Draw = NO_DRAW) -> Array:  # fmt: skip
@@ -138,7 +140,7 @@ class NumpyExecutor:
     def _step(self, program: str, data: Data, first: int, n: int, scalars: Array | None, out: Array | None,
               out_row: int, losses: Array) -> None:  # fmt: skip
         plan = self.plan
-        self._keeps_statistics = program == "train"
+        self._program, self._samples = program, n
         rows = slice(first, first + n) if data.order is None else data.order[first : first + n]
         values = {plan.inputs.index: np.ascontiguousarray(data.x[rows].T, self.dtype)}
         self._walk(plan.forward, values)
@@ -174,9 +176,12 @@ class NumpyExecutor:
             return (classes[:, None] == labels[:, None]).astype(self.dtype).reshape(-1, len(y))
         return np.ascontiguousarray(y.reshape(len(y), -1).T, self.dtype)
 
-    def _operand(self, what: Tensor | Parameter | None, values: dict[int, Array]) -> Array | None:
+    def _operand(self, what: Tensor | Parameter | Carried | None, values: dict[int, Array]) -> Array | None:
         if what is None:
             return None
+        if isinstance(what, Carried):
+            assert self.state.carried is not None
+            return self.state.carried[what.offset : what.offset + what.rows, : self._samples]
         if isinstance(what, Parameter):
             vector = self.state.parameters if what.trained else self.state.statistics
             assert vector is not None
@@ -194,7 +199,11 @@ class NumpyExecutor:
                 written = op.operands[name]
                 if isinstance(written, Tensor):
                     values[written.index] = result
-                elif isinstance(written, Parameter) and self._keeps_statistics:
+                elif isinstance(written, Carried) and self._program != "gradients":
+                    place = self._operand(written, values)
+                    assert place is not None
+                    place[...] = result
+                elif isinstance(written, Parameter) and self._program == "train":
                     assert self.state.statistics is not None
                     self.state.statistics[written.offset : written.offset + written.size] = result.reshape(-1)
 

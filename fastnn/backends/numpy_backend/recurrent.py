@@ -2,10 +2,11 @@
 
 Shapes: Z (T * G * M, N): T steps, G gates of M units, N samples; recurrent weights W (G * M, M); P, the state that each
 step reads, Y (T * M, N) or, where only the last step is put out, (M, N). Optional: D (M, N), factors of the state where
-it enters a step's products (dropout); K (T, N), 0 for the steps that are to be passed over, which hand the state on.
+it enters a step's products (dropout); K (T, N), 0 for the steps that are to be passed over, which hand the state on; I
+(M, N), the first state, zeros without; the LSTM's is (2 * M, N), the state and the cell's. The last one is returned.
 
 ``visits`` names the steps in the order of time: pairs of a step's place in Z and its place in Y. Y's place is 0 for all
-of them where only the last is put out. The first state is zeros. Gates are stored as i, f, c, o (``LSTM``) and z, r, h
+of them where only the last is put out. Gates are stored as i, f, c, o (``LSTM``) and z, r, h
 (``GRU``).
 
 Order of sums: a gate's pre-activation continues the sum that came as Z, ``z = Z; for k: z = z + W[i, k] * P[k]``; the
@@ -53,6 +54,11 @@ def kept(K: Array | None, t: int, new: Any, old: Any) -> Any:
     return new if K is None else np.where(K[t] != 0, new, old)
 
 
+def _last(I: Array | None, *states: Array) -> tuple[Array, ...]:
+    """Return what takes the place of I, if there is one."""
+    return () if I is None else (np.concatenate(states),)
+
+
 def output_steps(visits: Visits) -> int:
     """Return how many steps are put out: all of them, or one."""
     return 1 + max(out for _, out in visits)
@@ -68,7 +74,7 @@ def add_output(dh: Array, dY: Array, visits: Visits, s: int) -> Array:
 
 @np.errstate(all="ignore")
 def simple_rnn_forward(f: Activation, visits: Visits, W: Array, Z: Array, D: Array | None,
-                       K: Array | None) -> tuple[Array, ...]:  # fmt: skip
+                       K: Array | None, I: Array | None = None) -> tuple[Array, ...]:  # fmt: skip
     """Return Y and what the gradient needs: ``h = f(Z + W P)``.
 
     Returns
@@ -82,14 +88,14 @@ def simple_rnn_forward(f: Activation, visits: Visits, W: Array, Z: Array, D: Arr
     T, M, N = len(visits), W.shape[1], Z.shape[1]
     Z = Z.reshape(T, M, N).copy()
     G, P, H, Y = (np.zeros((n, M, N), Z.dtype) for n in (T, T, T, output_steps(visits)))
-    h = np.zeros((M, N), Z.dtype)
+    h = np.zeros((M, N), Z.dtype) if I is None else I
     for t, out in visits:
         H[t], P[t] = h, dropped(h, D)
         Z[t] = add_products(Z[t], W, P[t])
         G[t] = activation_forward(f, Z[t])
         h = kept(K, t, G[t], h)
         Y[out] = h
-    return tuple(x.reshape(-1, N) for x in (Y, Z, G, P, H))
+    return tuple(x.reshape(-1, N) for x in (Y, Z, G, P, H, *_last(I, h)))
 
 
 @np.errstate(all="ignore")
@@ -109,7 +115,7 @@ def simple_rnn_backward(f: Activation, visits: Visits, W: Array, Z: Array, G: Ar
 
 @np.errstate(all="ignore")
 def lstm_forward(f: Activation, r: Activation, visits: Visits, W: Array, Z: Array, D: Array | None,
-                 K: Array | None) -> tuple[Array, ...]:  # fmt: skip
+                 K: Array | None, I: Array | None = None) -> tuple[Array, ...]:  # fmt: skip
     """Return Y and what the gradient needs: ``c = F c + I G; h = O f(c)`` with gates I, F, O = r(z), G = f(z).
 
     Returns
@@ -129,6 +135,8 @@ def lstm_forward(f: Activation, r: Activation, visits: Visits, W: Array, Z: Arra
     G, (F, P, H) = np.empty_like(Z), (np.zeros((T, M, N), Z.dtype) for _ in range(3))
     C, Y = (np.zeros((n, M, N), Z.dtype) for n in (T + 1, output_steps(visits)))
     h = np.zeros((M, N), Z.dtype)
+    if I is not None:
+        h, C[0] = I[:M], I[M:]
     for s, (t, out) in enumerate(visits):
         H[t], P[t] = h, dropped(h, D)
         Z[t] = add_products(Z[t], W, P[t])
@@ -139,7 +147,7 @@ def lstm_forward(f: Activation, r: Activation, visits: Visits, W: Array, Z: Arra
         C[s + 1] = kept(K, t, c, C[s])
         h = kept(K, t, o * F[s], h)
         Y[out] = h
-    return tuple(x.reshape(-1, N) for x in (Y, Z, G, P, H, C, F))
+    return tuple(x.reshape(-1, N) for x in (Y, Z, G, P, H, C, F, *_last(I, h, C[T])))
 
 
 def _gates(f: Activation, r: Activation, z: Array, M: int) -> Array:
@@ -174,7 +182,7 @@ def lstm_backward(f: Activation, r: Activation, visits: Visits, W: Array, Z: Arr
 
 @np.errstate(all="ignore")
 def gru_forward(f: Activation, r: Activation, visits: Visits, W: Array, b: Array | None, Z: Array, D: Array | None,
-                K: Array | None) -> tuple[Array, ...]:  # fmt: skip
+                K: Array | None, I: Array | None = None) -> tuple[Array, ...]:  # fmt: skip
     """Return Y and what the gradient needs: ``h = z h + (1 - z) g`` with ``g = f(Zg + R Sg)``, gates z, R = r(Z + S).
 
     S is a sum of its own, ``S = b; for k: S = S + W[i, k] * P[k]``.
@@ -193,7 +201,7 @@ def gru_forward(f: Activation, r: Activation, visits: Visits, W: Array, b: Array
     Z = Z.reshape(T, 3, M, N).copy()
     G, (S, P, H) = np.empty_like(Z), (np.zeros((T, M, N), Z.dtype) for _ in range(3))
     Y = np.zeros((output_steps(visits), M, N), Z.dtype)
-    h, one = np.zeros((M, N), Z.dtype), Z.dtype.type(1)
+    h, one = np.zeros((M, N), Z.dtype) if I is None else I, Z.dtype.type(1)
     start = np.zeros((3 * M, N), Z.dtype) if b is None else np.repeat(b[:, None], N, axis=1)
     for t, out in visits:
         H[t], P[t] = h, dropped(h, D)
@@ -207,7 +215,7 @@ def gru_forward(f: Activation, r: Activation, visits: Visits, W: Array, b: Array
         G[t, 2] = activation_forward(f, Z[t, 2])
         h = kept(K, t, update * h + (one - update) * G[t, 2], h)
         Y[out] = h
-    return tuple(x.reshape(-1, N) for x in (Y, Z, G, P, H, S))
+    return tuple(x.reshape(-1, N) for x in (Y, Z, G, P, H, S, *_last(I, h)))
 
 
 @np.errstate(all="ignore")
@@ -261,15 +269,17 @@ def dropout_mask(rows: int, rate: float, seed: int, step: int, stream: int, Z: A
 
 
 OPS = {
-    "simple_rnn_forward": lambda o, s: simple_rnn_forward(s["f"], s["visits"], o["W"], o["Z"], o["D"], o["K"]),
+    "simple_rnn_forward": lambda o, s: simple_rnn_forward(s["f"], s["visits"], o["W"], o["Z"], o["D"], o["K"], o["I"]),
     "simple_rnn_backward": lambda o, s: simple_rnn_backward(
         s["f"], s["visits"], o["W"], o["Z"], o["G"], o["dY"], o["D"], o["K"]
     ),
-    "lstm_forward": lambda o, s: lstm_forward(s["f"], s["r"], s["visits"], o["W"], o["Z"], o["D"], o["K"]),
+    "lstm_forward": lambda o, s: lstm_forward(s["f"], s["r"], s["visits"], o["W"], o["Z"], o["D"], o["K"], o["I"]),
     "lstm_backward": lambda o, s: lstm_backward(
         s["f"], s["r"], s["visits"], o["W"], o["Z"], o["G"], o["C"], o["F"], o["dY"], o["D"], o["K"]
     ),
-    "gru_forward": lambda o, s: gru_forward(s["f"], s["r"], s["visits"], o["W"], o["b"], o["Z"], o["D"], o["K"]),
+    "gru_forward": lambda o, s: gru_forward(
+        s["f"], s["r"], s["visits"], o["W"], o["b"], o["Z"], o["D"], o["K"], o["I"]
+    ),
     "gru_backward": lambda o, s: gru_backward(
         s["f"], s["r"], s["visits"], o["W"], o["Z"], o["G"], o["H"], o["S"], o["dY"], o["D"], o["K"]
     ),
