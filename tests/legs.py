@@ -1,8 +1,10 @@
 """The same digests and the same parity wherever the code runs: a table of environments, a process for each.
 
-``python tests/legs.py [--quick] [--only WORD]``. A leg runs tests under other threads, another threading
-layer, code for another CPU, NumPy without its SIMD, Numba without its compiler, or with bounds checks.
-``--quick`` runs the golden digests alone on each. The exit code is 1 if a leg fails.
+``python tests/legs.py [--quick | --full] [--only WORD]``. A leg runs tests under other threads, another threading
+layer, code for another CPU, NumPy without its SIMD, Numba without its compiler, or with bounds checks. Where every
+kernel must be compiled anew, a leg runs the golden digests, which hold every kind of layer; with
+``--full`` the parity suite and the assembly too (half an hour). ``--quick`` runs the digests alone on each. The exit code is 1 if a leg
+fails.
 """
 
 from __future__ import annotations
@@ -49,6 +51,7 @@ class Leg:
     environment: dict[str, str] = field(default_factory=dict)
     tests: tuple[str, ...] = PARITY
     own_cache: bool = False
+    full: tuple[str, ...] = ()
 
 
 def numpy_features() -> str:
@@ -76,20 +79,20 @@ def legs() -> list[Leg]:
     if platform.machine() in ("x86_64", "AMD64"):
         haswell = "+sse3,+ssse3,+sse4.1,+sse4.2,+popcnt,+avx,+avx2,+bmi,+bmi2,+fma,+f16c,+lzcnt,+movbe"
         found += [
-            Leg("CPU generic", {"NUMBA_CPU_NAME": "generic"}, PARITY + FORMULAS + ASSEMBLY),
-            Leg("CPU haswell, AVX2", {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": haswell},
-                PARITY + FORMULAS + ASSEMBLY),
+            Leg("CPU generic", {"NUMBA_CPU_NAME": "generic"}, GOLDEN, full=PARITY + FORMULAS + ASSEMBLY),
+            Leg("CPU haswell, AVX2", {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": haswell}, GOLDEN,
+                full=PARITY + FORMULAS + ASSEMBLY),
         ]  # fmt: skip
     if numpy_features():
         found.append(Leg("NumPy without SIMD", {"NPY_DISABLE_CPU_FEATURES": numpy_features()}, PARITY + FORMULAS))
-    found.append(Leg("bounds checks", {"NUMBA_BOUNDSCHECK": "1"}, PARITY, own_cache=True))
+    found.append(Leg("bounds checks", {"NUMBA_BOUNDSCHECK": "1"}, GOLDEN, own_cache=True, full=PARITY))
     found.append(Leg("no JIT", {"NUMBA_DISABLE_JIT": "1"}, (".",)))
     return found
 
 
-def run(leg: Leg, quick: bool) -> tuple[bool, str, float]:
+def run(leg: Leg, quick: bool, full: bool = False) -> tuple[bool, str, float]:
     """Return whether a leg passed, pytest's last line (all of its output on failure) and the seconds."""
-    tests = GOLDEN if quick else leg.tests
+    tests = GOLDEN if quick else leg.full if full and leg.full else leg.tests
     command = [sys.executable, "-P", "-m", "pytest", "-q", "-x", "--tb=short", "-p", "no:cacheprovider",
                *(str(TESTS / test) for test in tests)]  # fmt: skip
     before = time.perf_counter()
@@ -106,6 +109,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the legs and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="golden digests alone")
+    parser.add_argument("--full", action="store_true", help="the parity suite also where all must be compiled anew")
     parser.add_argument("--only", default="", help="legs whose name contains this")
     parser.add_argument("--list", action="store_true", help="print the legs and their environments")
     options = parser.parse_args(arguments)
@@ -116,7 +120,7 @@ def main(arguments: list[str] | None = None) -> int:
         return int(not chosen)
     failures = 0
     for leg in chosen:
-        passed, text, seconds = run(leg, options.quick)
+        passed, text, seconds = run(leg, options.quick, options.full)
         failures += not passed
         print(f"{leg.name:28}{'passed' if passed else 'FAILED':8}{seconds:7.1f} s  {text}", flush=True)
     return int(failures > 0)

@@ -434,7 +434,8 @@ class Lowering:
 
     def chain(self, items: int, elements: int) -> tuple[int, int]:
         """Return the addresses of what threads hand on to one another: each item's sums, and its progress."""
-        return self.buffer(items * elements), self.buffer(items * CACHE_LINE // 8, np.int64)
+        # progress is no workspace, whose contents do not matter: it starts at zero
+        return self.buffer(items * elements), self.table(np.zeros(items * CACHE_LINE // 8))
 
     def _gradient(self, g: Gradient, chained: bool = False) -> None:
         """Append the record of an op that sums a gradient and hands it on."""
