@@ -1,7 +1,7 @@
 """What LLVM made of the kernels: no fused multiply-add anywhere, and vectors where they are meant to be.
 
 Every op that a few networks need is compiled afresh (code out of the disk cache has no assembly) for the
-CPU at hand; ``legs.py`` runs this file for other CPUs too.
+CPU at hand; ``legs.py --full`` runs this file for other CPUs too.
 """
 
 from __future__ import annotations
