@@ -3,7 +3,7 @@
 ``python tests/legs.py [--quick | --full] [--only WORD]``. A leg runs tests under other threads, another threading
 layer, code for another CPU, NumPy without its SIMD, Numba without its compiler, or with bounds checks. Where every
 kernel must be compiled anew, a leg runs the golden digests, which hold every kind of layer; with ``--full`` the parity
-suite and the assembly too (half an hour). ``--quick`` runs the digests alone on each. The exit code is 1 if a leg fails.
+suite and the assembly too (half an hour). ``--quick`` runs the digests alone on each. Exit code 1: a leg failed.
 """
 
 from __future__ import annotations
