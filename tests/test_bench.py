@@ -139,6 +139,7 @@ def test_systems_do_the_same_work(workload, system):
     assert data.difference(*prints) <= row.tolerance
 
 
+@pytest.mark.needs_jit
 @pytest.mark.parametrize("workload", [w for w in LAYERED if w.kind == "train"], ids=lambda w: w.name)
 def test_layered_step_is_the_gradient(workload):
     """As above for the networks that the textbook does not do, by our reference backend, at some of the weights."""
