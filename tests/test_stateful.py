@@ -100,4 +100,10 @@ def test_what_does_not_fit_is_refused():
     with pytest.raises(InvalidValueError, match="hold the states of 8 samples, got a batch of 4; call reset_states"):
         made.predict(x[:4])
     made.reset_states()
+    made.gradients(x, y)  # which leaves no states behind
     assert made.predict(x[:4]).shape == (4, 2)
+    unbuilt = Sequential([layers.GRU(2, stateful=True)], backend="numpy")
+    unbuilt.compile("sgd", "mse")
+    with pytest.raises(InvalidValueError, match="shuffle=False"):
+        unbuilt.fit(x, y, verbose=0)
+    assert not unbuilt.built

@@ -20,6 +20,7 @@ from fastnn.layers import LAYERS, Layer
 from fastnn.layers.base import sample_shape
 from fastnn.losses import Loss
 from fastnn.metrics import Metric
+from fastnn.models.carried import CarriedStates, check_stateful_fit
 from fastnn.models.summary import summary_table
 from fastnn.models.weights import (
     initial_statistics,
@@ -102,8 +103,7 @@ class Sequential:
         self._plan: Plan | None = None
         self._vector: Array | None = None
         self._statistics: Array | None = None
-        self._carried: Array | None = None
-        self._carries_on = False
+        self._carried = CarriedStates()
         self._gradient: Array | None = None
         self._slots: Array | None = None
         self._executors: dict[tuple[str, str], Executor] = {}
@@ -154,7 +154,7 @@ class Sequential:
         statistics = initial_statistics(plan, wanted)
         # all at once, when nothing can fail any more: an initializer may raise, or Ctrl-C come while one compiles
         self.dtype, self._plan, self._vector, self._statistics = wanted, plan, vector, statistics
-        self._carried, self._carries_on = None, False
+        self._carried = CarriedStates()
         self._reset_training()
 
     def _make_plan(self, shape: tuple[int, ...], loss: Loss | None, training: bool = False) -> Plan:
@@ -234,10 +234,10 @@ class Sequential:
             assert self._vector is not None
             shape = plan.inputs.shape
             if use == "predict":
-                state = State(self._vector, statistics=self._statistics, carried=self._carried)
+                state = State(self._vector, statistics=self._statistics, carried=self._carried.values)
                 self._executors[key] = self.backend.executor(plan, self.dtype, state)
             elif use == "evaluate":
-                state = State(self._vector, statistics=self._statistics, carried=self._carried)
+                state = State(self._vector, statistics=self._statistics, carried=self._carried.values)
                 plan = self._make_plan(shape, self._compiled()[1])
                 self._executors[key] = self.backend.executor(plan, self.dtype, state)
             else:
@@ -246,7 +246,7 @@ class Sequential:
                     starts = np.array(optimizer.rule.slots, self.dtype).reshape(-1, 1)
                     self._slots = np.repeat(starts, plan.size, axis=1)
                     self._gradient = np.zeros(plan.size, self.dtype)
-                state = State(self._vector, self._gradient, self._slots, self._statistics, self._carried)
+                state = State(self._vector, self._gradient, self._slots, self._statistics, self._carried.values)
                 plan = self._make_plan(shape, loss, training=True)
                 self._executors[key] = self.backend.executor(plan, self.dtype, state, optimizer)
         return self._executors[key]
@@ -256,30 +256,12 @@ class Sequential:
     def reset_states(self) -> None:
         """Let stateful layers start from zeros again; the next batch may have another number of samples."""
         with self._lock:
-            if self._carried is not None:
-                self._carried[...] = 0
-            self._carries_on = False
+            self._carried.reset()
 
-    def _carry(self, batch: int, samples: int) -> None:
+    def _carry(self, batch: int, samples: int, *, leaves: bool = True) -> None:
         """Make room for what stateful layers carry from batch to batch, or raise where the batches do not fit."""
-        rows = self._built_plan().carried_rows
-        if not rows:
-            return
-        if samples % batch:
-            raise InvalidValueError(
-                f"a model with stateful layers takes whole batches: {samples} samples are no multiple of {batch}"
-            )
-        if self._carried is not None and self._carried.shape[1] != batch:
-            if self._carries_on:
-                raise InvalidValueError(
-                    f"the stateful layers hold the states of {self._carried.shape[1]} samples, got a batch of {batch};"
-                    " call reset_states first"
-                )
-            self._carried = None
-        if self._carried is None:
-            self._carried = np.zeros((rows, batch), self.dtype)
+        if self._carried.make_room(self._built_plan().carried_rows, batch, samples, self.dtype, leaves=leaves):
             self._executors.clear()
-        self._carries_on = True
 
     def _batch(self, batch_size: int | None, samples: int) -> int | None:
         """Return the batch of a model with stateful layers, by default all samples; None for others."""
@@ -341,17 +323,16 @@ class Sequential:
         samples, found = check_samples(prefix + "x", x, shape, self.dtype, allow_nonfinite=allow_nonfinite)
         if self.layers:
             self.layers[0].check_input(prefix + "x", samples, self.dtype)
-        outputs = self._outputs(found)
+        outputs = self._forward_plan(found).outputs.shape
         targets = check_targets(prefix + "y", y, len(samples), outputs, loss, self.dtype,
                                 allow_nonfinite=allow_nonfinite)  # fmt: skip
         weight = check_weights(prefix + "sample_weight", sample_weight, len(samples), self.dtype)
         weight = class_weights(class_weight, targets, outputs, weight, self.dtype)
         return Evaluation(Data(samples, targets, weight), targets, weight, found)
 
-    def _outputs(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the shape of a prediction, also of a model that is not built yet."""
-        plan = self._plan if self._plan is not None else self._make_plan(shape, None)
-        return plan.outputs.shape
+    def _forward_plan(self, shape: tuple[int, ...]) -> Plan:
+        """Return the plan for samples of a shape, also of a model that is not built yet."""
+        return self._plan if self._plan is not None else self._make_plan(shape, None)
 
     def _metrics(self) -> list[Metric]:
         assert self.loss is not None
@@ -414,11 +395,12 @@ class Sequential:
         everything = self._check_data(x, y, sample_weight, None, allow_nonfinite)
         training, validation = self._split(everything, validation_split, validation_data, allow_nonfinite)
         training = self._with_class_weights(training, class_weight)
+        carried = self._forward_plan(everything.shape).carried_rows
+        check_stateful_fit(carried, bool(shuffle), validation is not None)
         history = History(epochs=count, batch_size=batch, samples=training.data.samples)
         with self._lock:
             if self._plan is None:
                 self.build(everything.shape)
-            self._check_stateful_fit(bool(shuffle), validation is not None)
             whole = min(batch, training.data.samples)
             self._carry(whole, training.data.samples)
             executor = self._executor("train")
@@ -429,20 +411,8 @@ class Sequential:
             train(task, self._counter, history)
         return history
 
-    def _check_stateful_fit(self, shuffle: bool, validates: bool) -> None:
-        if not self._built_plan().carried_rows:
-            return
-        if shuffle:
-            raise InvalidValueError(
-                "a model with stateful layers is trained with shuffle=False: batches follow each other"
-            )
-        if validates:
-            raise InvalidValueError(
-                "validation would go on from the training's states: call reset_states and evaluate instead"
-            )
-
     def _with_class_weights(self, what: Evaluation, class_weight: Mapping[int, float] | None) -> Evaluation:
-        outputs = self._outputs(what.shape)
+        outputs = self._forward_plan(what.shape).outputs.shape
         weight = class_weights(class_weight, what.y, outputs, what.weight, self.dtype)
         return Evaluation(Data(what.data.x, what.data.y, weight), what.y, weight, what.shape)
 
@@ -513,7 +483,7 @@ class Sequential:
         with self._lock:
             if self._plan is None:
                 self.build(what.shape)
-            self._carry(what.data.samples, what.data.samples)
+            self._carry(what.data.samples, what.data.samples, leaves=False)
             draw = Draw(self.seed, self._counter.step + 1)
             self._executor("train").run("gradients", what.data, what.data.samples, draw=draw)
             assert self._gradient is not None

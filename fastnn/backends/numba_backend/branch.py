@@ -1,4 +1,4 @@
-"""Where branches of a network meet: gradients that come from several readers are added.
+"""Where branches of a network meet, gradients that come from several readers are added; and what a step hands on.
 
 The counterpart of ``numpy_backend/branch.py``.
 """
@@ -13,14 +13,25 @@ from fastnn.backends.numba_backend._memory import view
 from fastnn.backends.numba_backend._recording import Recipe, rows_of
 from fastnn.backends.numba_backend.activation import long_rows
 from fastnn.backends.numba_backend.dense import block_lanes
+from fastnn.backends.numba_backend.rearrange import copy_rows
+from fastnn.backends.numba_backend.single_source import share
 from fastnn.plan.plan import Carried, Op
 
 
-def make_add(dtype: Any) -> Callable[..., None]:
-    """Operands: A, B, Z (another than A and B), bytes between blocks, rows."""
-    size = dtype().itemsize
+def _sum(a: Any, b: Any) -> Any:
+    return a + b
 
-    def add(context, record, item, base, scratch):
+
+def _product(a: Any, b: Any) -> Any:
+    return a * b
+
+
+def make_combined(dtype: Any, function: Callable[..., Any]) -> Callable[..., None]:
+    """Operands: A, B, Z (another than A and B), bytes between blocks, rows. ``function`` is a formula of two values."""
+    size = dtype().itemsize
+    formula = share(function)
+
+    def combined(context, record, item, base, scratch):
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 5)
         n, lanes = block_lanes(c, item, size)
@@ -30,28 +41,9 @@ def make_add(dtype: Any) -> Callable[..., None]:
             a, b, z = (view(zero, r[0] + shift, lanes), view(zero, r[1] + shift, lanes),
                        view(zero, r[2] + shift, lanes))  # fmt: skip
             for j in range(lanes):
-                z[j] = a[j] + b[j]
+                z[j] = formula(a[j], b[j])
 
-    return add
-
-
-def make_multiply(dtype: Any) -> Callable[..., None]:
-    """Operands: A, B, Z (another than A and B), bytes between blocks, rows."""
-    size = dtype().itemsize
-
-    def multiply(context, record, item, base, scratch):
-        zero = dtype(0)
-        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 5)
-        n, lanes = block_lanes(c, item, size)
-        rows, lanes = long_rows(r[4], lanes)
-        for i in range(rows):
-            shift = base + i * BLOCK * size
-            a, b, z = (view(zero, r[0] + shift, lanes), view(zero, r[1] + shift, lanes),
-                       view(zero, r[2] + shift, lanes))  # fmt: skip
-            for j in range(lanes):
-                z[j] = a[j] * b[j]
-
-    return multiply
+    return combined
 
 
 def make_add_in_place(dtype: Any) -> Callable[..., None]:
@@ -80,12 +72,7 @@ def make_copy(dtype: Any) -> Callable[..., None]:
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 4)
         n, lanes = block_lanes(c, item, size)
-        rows, lanes = long_rows(r[3], lanes)
-        for i in range(rows):
-            shift = base + i * BLOCK * size
-            a, b = view(zero, r[0] + shift, lanes), view(zero, r[1] + shift, lanes)
-            for j in range(lanes):
-                b[j] = a[j]
+        copy_rows(zero, size, r[0] + base, r[1] + base, r[3], lanes)
 
     return copy
 
@@ -140,8 +127,8 @@ def _carry(make: Any, writes: bool) -> Any:
 LOWER = {
     "carry_in": _carry(make_carry_in, False),
     "carry_out": _carry(make_carry_out, True),
-    "add": lambda o, low: Recipe(make_add, (), ("A", "B", "Z"), (rows_of(o, "Z"),)),
-    "multiply": lambda o, low: Recipe(make_multiply, (), ("A", "B", "Z"), (rows_of(o, "Z"),)),
+    "add": lambda o, low: Recipe(make_combined, (_sum,), ("A", "B", "Z"), (rows_of(o, "Z"),)),
+    "multiply": lambda o, low: Recipe(make_combined, (_product,), ("A", "B", "Z"), (rows_of(o, "Z"),)),
     "add_in_place": lambda o, low: Recipe(make_add_in_place, (), ("A", "B"), (rows_of(o, "A"),)),
     "copy": lambda o, low: Recipe(make_copy, (), ("A", "B"), (rows_of(o, "A"),)),
 }

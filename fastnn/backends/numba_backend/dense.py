@@ -304,14 +304,69 @@ of l2 and of the greatest absolute value of a gradient (the last three float64).
 FINISH_OPERANDS = 7
 
 
+WIDEST = TILE_VECTORS * VECTOR_BYTES
+"""Bytes of a panel: the lanes of one item."""
+
+
+def item_elements(size: int) -> int:
+    """Return how many sums an item has room for: its rows, then a row of biases."""
+    panel = WIDEST // size
+    return ROWS_PER_ITEM * panel + max(ROWS_PER_ITEM, panel)
+
+
+@inner
+def _tile(size, r, item, across_units):
+    """Return (first lane, first row, rows, lanes, vectors, whether with the bias) of an item of a layer's weights."""
+    width = VECTOR_BYTES // size
+    panel = TILE_VECTORS * width
+    units, features, group = r[3], r[4], r[7]
+    all_rows, all_columns = (features, units) if across_units else (units, features)
+    groups = (all_rows + group - 1) // group
+    k, m = item // groups * panel, item % groups * group
+    rows, columns = min(all_rows - m, group), min(panel, all_columns - k)
+    with_bias = r[6] >= 0 and (m == 0 if across_units else k == 0)
+    return k, m, rows, columns, (columns + width - 1) // width, with_bias
+
+
+@inner
+def _clear_tile(zero, size, to, rows):
+    """Write zeros to the sums of ``rows`` rows and of the biases."""
+    panel = WIDEST // size
+    sums, biases = (
+        view(zero, to, rows * panel),
+        view(zero, to + ROWS_PER_ITEM * panel * size, max(ROWS_PER_ITEM, panel)),
+    )
+    for i in range(rows * panel):
+        sums[i] = zero
+    for i in range(max(ROWS_PER_ITEM, panel)):
+        biases[i] = zero
+
+
+@inner
+def _add_block(zero, size, r, to, start, n, p, k, m, rows, vectors, with_bias, across_units):
+    """Add ``n`` samples from ``start`` on, at position p, to a tile's sums."""
+    panel = WIDEST // size
+    all_rows = r[4] if across_units else r[3]
+    biases = to + ROWS_PER_ITEM * panel * size
+    a = r[0] + start // BLOCK * r[1] + start % BLOCK * size + (p * all_rows + m) * BLOCK * size
+    table, shift = r[2] + start * 8, p * r[9] + k * size
+    _add_products(zero, size, a, table, shift, to, panel, rows, vectors, n)
+    if with_bias:
+        if across_units:
+            # a product with 1 is the factor itself
+            _add_products(zero, size, r[10], table, shift, biases, panel, 1, vectors, n)
+        else:
+            _add_samples(zero, size, a, biases, rows, n)
+
+
 def _make_finish_tile(finish: Callable[..., None], across_units: bool) -> Any:
     """Return what hands a tile's sums to ``finish``; where lanes are units, transposed into ``spare`` first."""
 
     @inner
-    def finish_tile(zero, size, context, record, r, sums, spare, biases, k, m, rows, columns, with_bias):
+    def finish_tile(zero, size, context, record, r, sums, spare, k, m, rows, columns, with_bias):
         width = VECTOR_BYTES // size
         panel = TILE_VECTORS * width
-        features = r[4]
+        features, biases = r[4], sums + ROWS_PER_ITEM * panel * size
         for_weights, for_bias = record + 8 * FINISH, record + 8 * (FINISH + FINISH_OPERANDS)
         if across_units:
             row = (rows + width - 1) // width * width
@@ -346,49 +401,26 @@ def make_dense_backward_weights(dtype: Any, finish: Callable[..., None], across_
     row of ones; then ``finish``'s, for W and for b. With ``across_units`` the first is A and the table is dZ's.
     """
     size = dtype().itemsize
-    width = VECTOR_BYTES // size
-    panel = TILE_VECTORS * width
-    most = ROWS_PER_ITEM * panel + max(ROWS_PER_ITEM, panel)
+    most = item_elements(size)
     level_bytes = most * size
     finish_tile = _make_finish_tile(finish, across_units)
 
     def dense_backward_weights(context, record, first_item, last_item, scratch):
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 11)
-        samples, per, units, features, group = c[SAMPLES], c[PER_BLOCK], r[3], r[4], r[7]
-        if across_units:
-            all_rows, all_columns = features, units
-        else:
-            all_rows, all_columns = units, features
-        groups = (all_rows + group - 1) // group
-        sums, biases = view(zero, scratch, most), scratch + ROWS_PER_ITEM * panel * size
+        samples, per = c[SAMPLES], c[PER_BLOCK]
+        sums = view(zero, scratch, most)
         for item in range(first_item, last_item):
-            k = item // groups * panel
-            m = item % groups * group
-            rows = min(all_rows - m, group)
-            columns = min(panel, all_columns - k)
-            vectors = (columns + width - 1) // width
-            with_bias = r[6] >= 0 and (m == 0 if across_units else k == 0)
-            for i in range(rows * panel):
-                sums[i] = zero
-            for i in range(ROWS_PER_ITEM * panel, most):
-                sums[i] = zero
+            k, m, rows, columns, vectors, with_bias = _tile(size, r, item, across_units)
+            _clear_tile(zero, size, scratch, rows)
             finished = 0
             for first in range(0, samples, SAMPLE_BLOCK):
                 last = min(samples, first + SAMPLE_BLOCK)
                 for p in range(r[8]):
                     for start in range(first, last, per):
                         # invariant: sums hold this SAMPLE_BLOCK's positions before p, and of p the samples before start
-                        n = min(per, last - start)
-                        a = r[0] + start // BLOCK * r[1] + start % BLOCK * size + (p * all_rows + m) * BLOCK * size
-                        table, shift = r[2] + start * 8, p * r[9] + k * size
-                        _add_products(zero, size, a, table, shift, scratch, panel, rows, vectors, n)
-                        if with_bias:
-                            if across_units:
-                                # a product with 1 is the factor itself
-                                _add_products(zero, size, r[10], table, shift, biases, panel, 1, vectors, n)
-                            else:
-                                _add_samples(zero, size, a, biases, rows, n)
+                        _add_block(zero, size, r, scratch, start, min(per, last - start), p, k, m, rows, vectors,
+                                   with_bias, across_units)  # fmt: skip
                 if samples > SAMPLE_BLOCK:
                     add_pairwise(zero, scratch, level_bytes, most, finished)
                     finished += 1
@@ -397,8 +429,7 @@ def make_dense_backward_weights(dtype: Any, finish: Callable[..., None], across_
             if finished:
                 finish_pairwise(zero, scratch, level_bytes, most, finished)
             # the levels of partial sums are free by now
-            finish_tile(zero, size, context, record, r, scratch, scratch + level_bytes, biases, k, m, rows, columns,
-                        with_bias)  # fmt: skip
+            finish_tile(zero, size, context, record, r, scratch, scratch + level_bytes, k, m, rows, columns, with_bias)
 
     return dense_backward_weights
 
@@ -408,64 +439,38 @@ def make_chained_backward_weights(dtype: Any, finish: Callable[..., None], acros
 
     The threads take the tiles one behind the other: the first sums its samples, the next goes on from there with its
     own, the last hands the sums to ``finish``. So the order is that of the samples, and between cores move the sums of
-    small layers instead of the activations of large minibatches. For steps of at most one ``SAMPLE_BLOCK``.
+    small layers instead of the activations of large minibatches. For one position and steps of one ``SAMPLE_BLOCK``.
 
     Operands: those of ``make_dense_backward_weights``, ``finish``'s, and behind them items, the items' sums, and their
     progress: a word for each, on a cache line of its own, that counts the blocks summed so far.
     """
     size = dtype().itemsize
-    width = VECTOR_BYTES // size
-    panel = TILE_VECTORS * width
-    most = ROWS_PER_ITEM * panel + max(ROWS_PER_ITEM, panel)
+    most = item_elements(size)
     finish_tile = _make_finish_tile(finish, across_units)
 
     def chained_backward_weights(context, record, first_block, last_block, scratch):
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 11)
         more = view(0, record + 8 * (FINISH + 2 * FINISH_OPERANDS), 3)
-        samples, per, units, features, group = c[SAMPLES], c[PER_BLOCK], r[3], r[4], r[7]
-        if across_units:
-            all_rows, all_columns = features, units
-        else:
-            all_rows, all_columns = units, features
-        groups = (all_rows + group - 1) // group
+        samples, per = c[SAMPLES], c[PER_BLOCK]
         for item in range(more[0]):
-            k = item // groups * panel
-            m = item % groups * group
-            rows = min(all_rows - m, group)
-            columns = min(panel, all_columns - k)
-            vectors = (columns + width - 1) // width
-            with_bias = r[6] >= 0 and (m == 0 if across_units else k == 0)
-            at = more[1] + item * most * size
-            biases = at + ROWS_PER_ITEM * panel * size
-            progress = more[2] + item * CACHE_LINE
+            k, m, rows, columns, vectors, with_bias = _tile(size, r, item, across_units)
+            sums, progress = more[1] + item * most * size, more[2] + item * CACHE_LINE
             spins = 0
             while atomic_load(progress) != first_block:
                 spins += 1
                 if spins > SPINS:
                     give_way()
             if first_block == 0:
-                sums = view(zero, at, most)
-                for i in range(rows * panel):
-                    sums[i] = zero
-                for i in range(ROWS_PER_ITEM * panel, most):
-                    sums[i] = zero
-            for block in range(first_block, last_block):
-                start = block * per
-                n = min(per, samples - start)
-                a = r[0] + start // BLOCK * r[1] + start % BLOCK * size + m * BLOCK * size
-                table = r[2] + start * 8
-                _add_products(zero, size, a, table, k * size, at, panel, rows, vectors, n)
-                if with_bias:
-                    if across_units:
-                        _add_products(zero, size, r[10], table, k * size, biases, panel, 1, vectors, n)
-                    else:
-                        _add_samples(zero, size, a, biases, rows, n)
+                _clear_tile(zero, size, sums, rows)
+            for start in range(first_block * per, min(samples, last_block * per), per):
+                _add_block(zero, size, r, sums, start, min(per, samples - start), 0, k, m, rows, vectors, with_bias,
+                           across_units)  # fmt: skip
             if last_block * per < samples:
                 atomic_store(progress, last_block)
-                continue
-            atomic_store(progress, 0)
-            finish_tile(zero, size, context, record, r, at, scratch, biases, k, m, rows, columns, with_bias)
+            else:
+                atomic_store(progress, 0)
+                finish_tile(zero, size, context, record, r, sums, scratch, k, m, rows, columns, with_bias)
 
     return chained_backward_weights
 
@@ -494,7 +499,7 @@ def lower_backward_weights(o: Op, low: Any) -> list[Gradient]:
     units, features = w.shape
     across = is_across_units(units, features, low.size)
     rows, columns = (features, units) if across else (units, features)
-    panel = TILE_VECTORS * VECTOR_BYTES // low.size
+    panel = WIDEST // low.size
     panels = -(-columns // panel)
     group = rows_per_item(rows, panels)
     table, step = low.sample_rows(*((dz, units) if across else (a, features)))
@@ -506,15 +511,10 @@ def lower_backward_weights(o: Op, low: Any) -> list[Gradient]:
     items = panels * -(-rows // group)
     # either the threads read each other's activations and deltas, or they hand on the sums
     chain = None
-    if o.static["positions"] == 1 and low.samples <= SAMPLE_BLOCK:
-        chain = (
-            make_chained_backward_weights,
-            (items, *low.chain(items, ROWS_PER_ITEM * panel + max(ROWS_PER_ITEM, panel))),
-        )
-    moved = units * features < (units + features) * low.samples // 4
-    return [
-        Gradient(make_dense_backward_weights, items, operands, parameters, cost, (across,), chain if moved else None)
-    ]
+    pays = units * features < (units + features) * low.samples // 4
+    if pays and o.static["positions"] == 1 and low.samples <= SAMPLE_BLOCK:
+        chain = make_chained_backward_weights, (items, *low.chain(items, item_elements(low.size)))
+    return [Gradient(make_dense_backward_weights, items, operands, parameters, cost, (across,), chain)]
 
 
 LOWER = {

@@ -134,7 +134,7 @@ class Lowering:
         self.regions: list[list[int]] = []
         self._begun, self._kind, self._work = 0, BLOCKS, 0.0
         self._kept: dict[int, tuple[int, int]] = {}
-        self._rows_kept: dict[tuple[int, int], tuple[int, int]] = {}
+        self.rows_kept: dict[tuple[Any, ...], tuple[int, int]] = {}
         self._shared: dict[Any, int] = {}
         self._gradients = 0
 
@@ -165,7 +165,7 @@ class Lowering:
         return int(array.ctypes.data)
 
     def at(self, what: Tensor | Parameter | Carried | None) -> int:
-        """Return the address of a parameter, or of a tensor's first block; of zeros for a bias that is None."""
+        """Return the address of a parameter, or of a tensor's first block."""
         if isinstance(what, Parameter):
             vector = self.state.parameters if what.trained else self.state.statistics
             return int(vector.ctypes.data) + what.offset * self.size
@@ -267,6 +267,7 @@ class Lowering:
     def lower(self, o: Op) -> None:
         """Append the record of a forward or backward op."""
         recipe: Recipe = LOWER[o.kind](o, self)
+        assert (recipe.items is not None) == needs_all_samples(o), o.kind
         self._enter(BLOCKS if recipe.items is None else TILES)
         at = [0 if o.operands[n] is None else self.at(o.operands[n]) for n in recipe.addresses]
         if "b" in recipe.addresses and o.operands["b"] is None:
@@ -295,8 +296,7 @@ class Lowering:
         if learns:
             backward = backward_order(plan)
             ops += backward
-        apart = needs_all_samples(self, ops)
-        self.allocate(ops, transient=not apart)
+        self.allocate(ops, transient=not any(map(needs_all_samples, ops)))
         if name != "predict":
             self._penalties()
         self._kind = BLOCKS
@@ -356,7 +356,7 @@ class Lowering:
             # the user's own rows serve the first layer's weight gradient, where they can be read in place
             row = up(x.rows, VECTOR_BYTES // self.size)
             table, copy = self.buffer(self.samples, np.int64), self.buffer(self.samples * row)
-            self._rows_kept[x.index, x.rows] = table, 0
+            self.rows_kept[x.index, x.rows] = table, 0
         self.record(op(data.make_pack_samples, self.dtype, self.x_type), 0, self.at(x), self.block_bytes, x.rows,
                     table, copy, row)  # fmt: skip
 
@@ -371,17 +371,17 @@ class Lowering:
             Of ``positions * features`` rows; a position takes up whole vectors.
         features : int
         """
-        if (a.index, features) not in self._rows_kept:
+        if (a.index, features) not in self.rows_kept:
             width = VECTOR_BYTES // self.size
             positions = a.rows // features
             row = up(features, width) * positions
             samples = self.samples
             at = self.buffer(samples * row + width)
             table = self.table(at + np.arange(samples, dtype=np.int64) * row * self.size)
-            self._rows_kept[a.index, features] = table, up(features, width) * self.size
+            self.rows_kept[a.index, features] = table, up(features, width) * self.size
             self.record(op(dense.make_keep_rows, self.dtype), 0, self.at(a), self.block_bytes, features, at, row,
                         positions)  # fmt: skip
-        return self._rows_kept[a.index, features]
+        return self.rows_kept[a.index, features]
 
     def ones(self) -> int:
         """Return the address of a block's row of ones."""
@@ -499,23 +499,9 @@ def _writes(o: Op, x: Tensor) -> bool:
     return any(isinstance(what := o.operands[name], Tensor) and what.index == x.index for name in o.writes)
 
 
-def needs_all_samples(lowering: Any, ops: Sequence[Op]) -> bool:
-    """Whether an op needs every sample before the next starts, so that blocks do not go through in one region."""
-    return any(LOWER[o.kind](o, _Sizes(lowering)).items is not None for o in ops if o.kind in LOWER)
-
-
-class _Sizes:
-    """What recipes may ask before tensors have addresses."""
-
-    def __init__(self, lowering: Lowering) -> None:
-        self.size, self.dtype, self.name = lowering.size, lowering.dtype, lowering.name
-
-    def carried(self, place: Carried) -> tuple[int, int]:
-        """Return what recipes expect."""
-        return 0, 0
-
-    def __getattr__(self, name: str) -> Any:
-        return lambda *arguments: 0
+def needs_all_samples(o: Op) -> bool:
+    """Whether an op needs every sample before the next starts: it writes what there is one of for a minibatch."""
+    return any(isinstance(what := o.operands[name], Tensor) and what.of_minibatch for name in o.writes)
 
 
 def _reads_rows(o: Op, x: Tensor, size: int) -> bool:

@@ -145,14 +145,16 @@ def lower_weights(o: Op, low: Any) -> list[Gradient]:
 
 def keep(low: Any, a: Tensor, features: int, positions: int) -> tuple[int, int]:
     """Keep a tensor sample by sample; return the table of its rows' addresses and the bytes between positions."""
-    width = VECTOR_BYTES // low.size
-    row, samples = -(-features // width) * width, low.samples
-    between = samples * row * low.size
-    at = low.shared(("positions", a.index, features), samples * row * positions + width)
-    table = low.table(at + np.arange(samples, dtype=np.int64) * row * low.size)
-    low.record(op(make_keep_positions, low.dtype), 0, low.at(a), low.block_bytes, features, at, row, positions,
-               between, int(features % width > 0))  # fmt: skip
-    return table, between
+    key = "positions", a.index, features
+    if key not in low.rows_kept:
+        width = VECTOR_BYTES // low.size
+        row, samples = -(-features // width) * width, low.samples
+        between = samples * row * low.size
+        at = low.buffer(samples * row * positions + width)
+        low.rows_kept[key] = low.table(at + np.arange(samples, dtype=np.int64) * row * low.size), between
+        low.record(op(make_keep_positions, low.dtype), 0, low.at(a), low.block_bytes, features, at, row, positions,
+                   between, int(features % width > 0))  # fmt: skip
+    return low.rows_kept[key]  # type: ignore[no-any-return]
 
 
 LOWER_GRADIENTS = {"dense_backward_weights": lower_weights}

@@ -23,7 +23,7 @@ from fastnn.backends.numba_backend.dense import (
     product_from_zero,
 )
 from fastnn.backends.numba_backend.noise import DRAWING, make_dropout_forward
-from fastnn.backends.numba_backend.rearrange import copy_rows
+from fastnn.backends.numba_backend.rearrange import clear_rows, copy_rows
 from fastnn.backends.numba_backend.single_source import share
 from fastnn.plan.plan import Op, Tensor
 from fastnn.random.bernoulli import bernoulli_threshold
@@ -57,31 +57,17 @@ def backward_formula(function: Callable[..., Any], has_alpha: bool) -> Callable[
 @inner
 def first_state(zero, size, to_h, to_p, factors, start, carries, drops, rows, lanes):
     """Write the first state, zeros or the carried one, to H's place and, with dropout, to P's."""
-    for u in range(rows):
-        at = u * BLOCK * size
-        h, p = view(zero, to_h + at, lanes), view(zero, to_p + at, lanes)
-        if carries:
-            source = view(zero, start + at, lanes)
+    if not carries:
+        clear_rows(zero, size, to_h, rows, lanes)
+        clear_rows(zero, size, to_p, rows, lanes)
+        return
+    copy_rows(zero, size, start, to_h, rows, lanes)
+    if drops:
+        for u in range(rows):
+            at = u * BLOCK * size
+            h, d, p = view(zero, to_h + at, lanes), view(zero, factors + at, lanes), view(zero, to_p + at, lanes)
             for j in range(lanes):
-                h[j] = source[j]
-            if drops:
-                d = view(zero, factors + at, lanes)
-                for j in range(lanes):
-                    p[j] = source[j] * d[j]
-        else:
-            for j in range(lanes):
-                h[j] = zero
-            for j in range(lanes):
-                p[j] = zero
-
-
-@inner
-def clear_rows(zero, at, rows, lanes, size):
-    """Write +0 to the lanes of ``rows`` rows."""
-    for i in range(rows):
-        x = view(zero, at + i * BLOCK * size, lanes)
-        for j in range(lanes):
-            x[j] = zero
+                p[j] = h[j] * d[j]
 
 
 def make_simple_rnn_forward(dtype: Any, formula: Any, has_alpha: bool, apart: bool, drops: bool,
@@ -155,8 +141,8 @@ def make_simple_rnn_backward(dtype: Any, formula: Any, has_alpha: bool, apart: b
         n, lanes = block_lanes(c, item, size)
         units, block, alpha = k[UNITS], base, dtype(float_from_int_bits(k[ALPHA]))
         step = units * row
-        clear_rows(zero, r[6] + block, units, lanes, size)
-        clear_rows(zero, r[7] + block, units, lanes, size)
+        clear_rows(zero, size, r[6] + block, units, lanes)
+        clear_rows(zero, size, r[7] + block, units, lanes)
         for s in range(k[STEPS] - 1, -1, -1):
             # invariant: dH holds what reached the state through the next visit's products, kept what went past them
             t = k[AT] + s * k[STEP]
@@ -210,7 +196,7 @@ def make_lstm_forward(dtype: Any, formula: Any, has_alpha: bool, gate_formula: A
         if carries:
             copy_rows(zero, size, carried + step, r[8] + block, units, lanes)
         else:
-            clear_rows(zero, r[8] + block, units, lanes, size)
+            clear_rows(zero, size, r[8] + block, units, lanes)
         for s in range(k[STEPS]):
             # invariant: the visit's P and H hold the state after the visits before, row s of C the cells' state
             t = k[AT] + s * k[STEP]
@@ -286,7 +272,7 @@ def make_lstm_backward(dtype: Any, formula: Any, has_alpha: bool, gate_formula: 
         alpha, beta = dtype(float_from_int_bits(k[ALPHA])), dtype(float_from_int_bits(k[RECURRENT_ALPHA]))
         step = units * row
         for work in range(6, 9):
-            clear_rows(zero, r[work] + block, units, lanes, size)
+            clear_rows(zero, size, r[work] + block, units, lanes)
         for s in range(k[STEPS] - 1, -1, -1):
             # invariant: dH holds what reached the state through the next visit's products, kept what went past them,
             # dC the gradient by row s + 1 of C from the next visit
@@ -429,8 +415,8 @@ def make_gru_backward(dtype: Any, formula: Any, has_alpha: bool, gate_formula: A
         units, block = k[UNITS], base
         alpha, beta = dtype(float_from_int_bits(k[ALPHA])), dtype(float_from_int_bits(k[RECURRENT_ALPHA]))
         step = units * row
-        clear_rows(zero, r[6] + block, units, lanes, size)
-        clear_rows(zero, r[7] + block, units, lanes, size)
+        clear_rows(zero, size, r[6] + block, units, lanes)
+        clear_rows(zero, size, r[7] + block, units, lanes)
         for s in range(k[STEPS] - 1, -1, -1):
             # invariant: dH holds what reached the state through the next visit's products, kept what went past them
             t = k[AT] + s * k[STEP]
