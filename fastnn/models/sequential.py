@@ -21,6 +21,7 @@ from fastnn.layers.base import sample_shape
 from fastnn.losses import Loss
 from fastnn.metrics import Metric
 from fastnn.models.carried import CarriedStates, check_stateful_fit
+from fastnn.models.layer_outputs import layer_outputs
 from fastnn.models.summary import summary_table
 from fastnn.models.weights import (
     initial_statistics,
@@ -535,6 +536,20 @@ class Sequential:
                 data = Data(samples[part])
                 self._executor("predict").run("predict", data, data.samples, out=out[part])
         return out.reshape(len(out), *plan.outputs.shape)
+
+    def layer_outputs(self, x: Any, *, allow_nonfinite: bool = False) -> list[Array]:
+        """Return what every layer puts out, an array (N, ...) each; the last one is ``predict(x)``, to the bit.
+
+        Stateful layers start from what they carry and leave it as it is.
+        """
+        plan = self._built_plan()
+        samples, _ = check_samples("x", x, plan.inputs.shape, self.dtype, allow_nonfinite=allow_nonfinite)
+        self.layers[0].check_input("x", samples, self.dtype)
+        with self._lock:
+            self._carry(len(samples), len(samples), leaves=False)
+            carried = None if self._carried.values is None else self._carried.values.copy()
+            state = State(self.parameters, statistics=self._statistics, carried=carried)
+            return layer_outputs(self.layers, samples, plan.inputs.shape, state, self.backend)
 
     def predict_classes(self, x: Any, *, allow_nonfinite: bool = False) -> Array:
         """Return each sample's class (N,): the greatest output's; of one output, if it passes a half.
