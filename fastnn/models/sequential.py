@@ -14,6 +14,7 @@ import numpy as np
 
 from fastnn import losses, metrics, optimizers
 from fastnn.backends import Backend, backend_name, get_backend
+from fastnn.callbacks.runner import CallbackList, check_callbacks
 from fastnn.contract import SAMPLE_BLOCK
 from fastnn.errors import InvalidTypeError, InvalidValueError, NotBuiltError
 from fastnn.layers import LAYERS, Layer
@@ -109,6 +110,9 @@ class Sequential:
         self._slots: Array | None = None
         self._executors: dict[tuple[str, str], Executor] = {}
         self._counter = Counter()
+        self.stop_training = False
+        self._callbacks = CallbackList()
+        self._callback_states: list[dict[str, Any]] | None = None
         self.optimizer: Optimizer | None = None
         self.loss: Loss | None = None
         self._metric_requests: list[Any] = []
@@ -208,6 +212,11 @@ class Sequential:
         if self._backend is None:
             self._backend = get_backend()
         return self._backend
+
+    @property
+    def iterations(self) -> int:
+        """Number of updates made since the model was built or compiled, over all calls."""
+        return self._counter.step
 
     @property
     def built(self) -> bool:
@@ -344,7 +353,7 @@ class Sequential:
     def fit(self, x: Any, y: Any, batch_size: int = 32, epochs: int = 1, verbose: int | str = "auto", *,
             validation_split: float = 0.0, validation_data: Any = None, shuffle: bool = True,
             class_weight: Mapping[int, float] | None = None, sample_weight: Any = None,
-            seed: int | None = None,
+            seed: int | None = None, callbacks: Any = None,
             allow_nonfinite: bool = False) -> History:  # fmt: skip
         """Train.
 
@@ -372,6 +381,8 @@ class Sequential:
             Multiplies each sample's loss; the mean is still over the number of samples.
         seed : int, optional
             Of the shuffles; the model's by default.
+        callbacks : Callback or list of Callback, optional
+            See ``fastnn.callbacks``. One that raises ends the training at the last whole step, as Ctrl-C does.
         allow_nonfinite : bool
             Accept NaN and infinity in the data.
 
@@ -392,6 +403,7 @@ class Sequential:
         shown = check_verbose(verbose)
         batch = positive_whole("batch_size", batch_size)
         count = positive_whole("epochs", epochs, zero=True)
+        hooks = check_callbacks(callbacks)
         order_seed = self.seed if seed is None else checked_integer("seed", seed, 2**64 - 1)
         everything = self._check_data(x, y, sample_weight, None, allow_nonfinite)
         training, validation = self._split(everything, validation_split, validation_data, allow_nonfinite)
@@ -406,8 +418,18 @@ class Sequential:
             self._carry(whole, training.data.samples)
             executor = self._executor("train")
             evaluator = None if validation is None else self._executor("evaluate")
+            measures = self._metrics()
+            names = ["loss", *(metric.name for metric in measures)]
+            params = {
+                **history.params, "steps": -(-training.data.samples // whole), "verbose": shown,
+                "metrics": names + [f"val_{name}" for name in names if validation is not None],
+            }  # fmt: skip
+            resumed, self._callback_states = self._callback_states, None
+            self._callbacks = CallbackList(hooks, self, params, resumed)
             task = Training(executor, evaluator, optimizer, training.data, training.y, whole, count, bool(shuffle),
-                            order_seed, self.backend.random, self._metrics(), validation, shown)  # fmt: skip
+                            order_seed, self.backend.random, measures, validation, shown,
+                            self._callbacks)  # fmt: skip
+            self.stop_training = False
             self.history = history
             train(task, self._counter, history)
         return history

@@ -29,6 +29,11 @@ class History:
         for name, value in values.items():
             self.history.setdefault(name, []).append(value)
 
+    def extend(self, values: dict[str, float]) -> None:
+        """Add to the last epoch what callbacks measured: a learning rate, seconds."""
+        for name, value in values.items():
+            self.history.setdefault(name, []).append(value)
+
     def plot(self, *, title: str | None = None, figure: Any = None) -> Any:
         """Draw the learning curves; see ``fastnn.plots.learning_curves``."""
         # a floor up, and optional: loaded by those who ask for it

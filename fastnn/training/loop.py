@@ -8,13 +8,16 @@ samples, over the number of samples.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from fastnn.callbacks.runner import CallbackList
 from fastnn.contract import SAMPLE_BLOCK
 from fastnn.interrupt import Interrupt
 from fastnn.metrics import Metric
@@ -59,21 +62,30 @@ def _order_sum(start: float, terms: Array) -> float:
 
 @dataclass
 class Pace:
-    """How many steps the next piece should take: what one epoch learned, the next one starts with."""
+    """How many steps the next piece should take: what one epoch learned, the next one starts with.
+
+    Attributes
+    ----------
+    steps : int
+    away : float
+        Seconds of the piece that went to callbacks: a slow one does not make pieces short.
+    """
 
     steps: int
+    away: float = 0.0
 
 
-def _pieces(samples: int, batch: int, most_samples: int, pace: Pace) -> Iterator[tuple[int, int, int]]:
-    """Yield (first step, steps, samples) of an epoch's pieces, each about ``PIECE_SECONDS`` long."""
+def _pieces(samples: int, batch: int, most_samples: int, pace: Pace,
+            limit: Callable[[], int] = lambda: sys.maxsize) -> Iterator[tuple[int, int, int]]:  # fmt: skip
+    """Yield (first step, steps, samples) of an epoch's pieces, each about ``PIECE_SECONDS``; none is over ``limit``."""
     steps = -(-samples // batch)
     most = max(1, most_samples // batch)
     done = 0
     while done < steps:
-        size = max(1, min(pace.steps, most, steps - done))
-        start = time.perf_counter()
+        size = max(1, min(pace.steps, most, steps - done, limit()))
+        start, pace.away = time.perf_counter(), 0.0
         yield done, size, min(samples, (done + size) * batch) - done * batch
-        spent = max(time.perf_counter() - start, 1e-9)
+        spent = max(time.perf_counter() - start - pace.away, 1e-9)
         done += size
         # at most eightfold, so that one quick step does not lead to a long piece
         pace.steps = max(1, int(min(size * PIECE_SECONDS / spent, size * 8)))
@@ -168,6 +180,7 @@ class Training:
     validation : Evaluation or None
     verbose : int
         0, 1 or 2.
+    callbacks : CallbackList
     pace : Pace
         Where the first epoch's first piece starts: one step.
     """
@@ -185,6 +198,7 @@ class Training:
     metrics: list[Metric]
     validation: Evaluation | None
     verbose: int
+    callbacks: CallbackList = field(default_factory=CallbackList)
     pace: Pace = field(default_factory=lambda: Pace(1))
 
 
@@ -208,18 +222,25 @@ def train(task: Training, counter: Counter, history: History) -> None:
         An entry is added for every whole epoch.
     """
     _compile(task)
-    progress = Progress(task.epochs, task.data.samples, task.verbose)
-    with Interrupt() as interrupt:
+    callbacks = task.callbacks
+    with Interrupt() as interrupt, callbacks.training():
+        progress = Progress(task.epochs, task.data.samples, task.verbose)
         try:
             for epoch in range(task.epochs):
+                if callbacks.stopped:
+                    break
                 progress.begin(epoch)
+                number = counter.epoch
+                callbacks.epoch_begin(number)
                 values = _epoch(task, counter, progress, interrupt)
                 if task.validation is not None and task.evaluator is not None:
                     found = evaluate(task.evaluator, task.validation, task.metrics, interrupt.check)
                     values |= {f"val_{name}": value for name, value in found.items()}
-                history.append(counter.epoch, values)
+                # counted before the hooks: what one of them saves, or leaves behind by raising, is a whole epoch
+                history.append(number, values)
                 counter.epoch += 1
                 progress.end(epoch, values)
+                callbacks.epoch_end(number, values, history.extend)
                 interrupt.check()
         finally:
             progress.close()
@@ -243,8 +264,15 @@ def _epoch(task: Training, counter: Counter, progress: Progress, interrupt: Inte
     outputs = task.executor.plan.outputs.rows
     most = max(task.batch, _MOST_PREDICTIONS // outputs) if task.metrics else samples
     total, done = 0.0, 0
-    for first, steps, count in _pieces(samples, task.batch, most, task.pace):
+    callbacks = task.callbacks
+
+    def running() -> dict[str, float]:
+        return {"loss": total / done} | {metric.name: metric.result() for metric in task.metrics}
+
+    for first, steps, count in _pieces(samples, task.batch, most, task.pace, lambda: callbacks.limit(counter.step)):
         interrupt.check()  # not behind the last piece: an epoch whose steps are all made is to be counted
+        with _away(task.pace):
+            callbacks.batch_begin(counter.step, first)
         start = first * task.batch
         numbers = np.arange(counter.step + 1, counter.step + steps + 1)
         rates = task.optimizer.learning_rates(numbers)
@@ -259,4 +287,17 @@ def _epoch(task: Training, counter: Counter, progress: Progress, interrupt: Inte
         _update(task.metrics, task.executor.plan, task.y, out, data.weight, rows)
         done += count
         progress.advance(count, total / done)
-    return {"loss": total / samples} | {metric.name: metric.result() for metric in task.metrics}
+        with _away(task.pace):
+            each = losses[:, 0] / sizes + losses[:, 1]
+            callbacks.batch_end(counter.step, first + steps - 1, done == samples, each, running)
+        if callbacks.stopped:
+            break
+    return running()
+
+
+@contextmanager
+def _away(pace: Pace) -> Iterator[None]:
+    """Note the time spent inside as not the steps'."""
+    start = time.perf_counter()
+    yield
+    pace.away += time.perf_counter() - start
