@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import copyreg
+from dataclasses import dataclass, field
 from typing import Any
 
 from fastnn import activations
@@ -10,6 +11,46 @@ from fastnn.layers.base import LAYERS, Layer
 from fastnn.plan.builder import PlanBuilder
 from fastnn.plan.plan import Tensor
 from fastnn.tracing import trace_activation
+
+
+@dataclass(frozen=True)
+class FunctionActivation(activations.Activation):
+    """An activation traced from a plain function.
+
+    Attributes
+    ----------
+    function : callable or (callable, callable)
+        What was traced: what a file names and a copy traces again.
+    """
+
+    function: Any = field(default=None, compare=False, repr=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return resolve_activation, (self.function,)
+
+
+def registered_activation(name: str, alpha: float | None) -> activations.Activation:
+    """Return the activation registered under a name, with a shape parameter if it has one."""
+    found = activations.get(name)
+    return found if alpha == found.alpha else found.with_alpha(alpha)  # type: ignore[arg-type]
+
+
+def is_registered(activation: activations.Activation) -> bool:
+    """Whether an activation is one of the registry's, perhaps with another shape parameter."""
+    name, alpha = activation.name, activation.alpha
+    if name not in activations.ACTIVATIONS or (alpha is None) != (activations.get(name).alpha is None):
+        return False
+    return registered_activation(name, alpha) == activation
+
+
+def _reduce(activation: activations.Activation) -> str | tuple[Any, ...]:
+    """Say how an activation is copied and pickled: a registered one by name, so that it stays the same object."""
+    if is_registered(activation):
+        return registered_activation, (activation.name, activation.alpha)
+    return object.__reduce_ex__(activation, 2)
+
+
+copyreg.pickle(activations.Activation, _reduce)
 
 
 def resolve_activation(activation: Any) -> activations.Activation:
@@ -25,7 +66,7 @@ def resolve_activation(activation: Any) -> activations.Activation:
         traced = trace_activation(activation)
         function = activation[0] if isinstance(activation, tuple) else activation
         name = getattr(function, "__name__", type(function).__name__)
-        return activations.Activation(name, traced.forward, traced.derivative)
+        return FunctionActivation(name, traced.forward, traced.derivative, function=activation)
     return activations.get(activation)
 
 

@@ -22,6 +22,7 @@ from fastnn.layers.base import sample_shape
 from fastnn.losses import Loss
 from fastnn.metrics import Metric
 from fastnn.models.carried import CarriedStates, check_stateful_fit
+from fastnn.models.copies import restore, state_of
 from fastnn.models.layer_outputs import layer_outputs
 from fastnn.models.summary import summary_table
 from fastnn.models.weights import (
@@ -37,9 +38,9 @@ from fastnn.plan import Plan, PlanBuilder
 from fastnn.plan.data import Data
 from fastnn.plan.executor import Draw, Executor, State
 from fastnn.random.counter import checked_integer
-from fastnn.tracing import trace_loss
 from fastnn.training.history import History
 from fastnn.training.loop import Counter, Evaluation, Training, evaluate, train
+from fastnn.training.loss import resolve_loss
 from fastnn.training.progress import check_verbose
 from fastnn.validation import (
     check_samples,
@@ -53,21 +54,6 @@ Array = np.ndarray[Any, Any]
 
 _PREDICTED_AT_ONCE = 1 << 14
 """Samples of one call into the backend: enough to share out, few enough for workspaces and Ctrl-C."""
-
-
-def resolve_loss(loss: Any) -> Loss:
-    """Return the loss that a name, a ``Loss`` or a plain function of ``(y_true, y_pred)`` stands for.
-
-    A function is traced into a formula that both backends run, and differentiated (see ``fastnn.tracing``).
-    """
-    if (callable(loss) and not isinstance(loss, Loss | type)) or isinstance(loss, tuple):
-        traced = trace_loss(loss)
-        function = loss[0] if isinstance(loss, tuple) else loss
-        name = getattr(function, "__name__", type(function).__name__)
-        return Loss(name, traced.value, traced.derivative, mean=traced.mean)
-    if isinstance(loss, type):
-        loss = loss()
-    return losses.get(loss)
 
 
 class Sequential:
@@ -583,6 +569,12 @@ class Sequential:
             return np.asarray(out.argmax(axis=-1))
         threshold = 0.0 if self.loss is not None and (self.loss.from_logits or self.loss.name == "hinge") else 0.5
         return (out[..., 0] > threshold).astype(np.int64)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return state_of(self)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        restore(self, state)
 
     def __repr__(self) -> str:
         return f"<Sequential {self.name!r}: {len(self.layers)} layers, {self.dtype}>"
