@@ -34,7 +34,8 @@ def compact(values: dict[str, float]) -> str:
     return ", ".join(parts)
 
 
-def _in_notebook() -> bool:
+def in_notebook() -> bool:
+    """Return whether this process is a notebook's: IPython with a kernel."""
     shell = sys.modules.get("IPython")
     return shell is not None and getattr(shell.get_ipython(), "kernel", None) is not None
 
@@ -49,7 +50,7 @@ def check_verbose(verbose: int | str) -> int:
     if verbose not in ("auto", 0, 1, 2):
         raise InvalidValueError(f"verbose must be 'auto', 0, 1 or 2, got {verbose!r}")
     if verbose == "auto":
-        return 1 if sys.stderr.isatty() or _in_notebook() else 0
+        return 1 if sys.stderr.isatty() or in_notebook() else 0
     return int(verbose)
 
 
@@ -76,7 +77,7 @@ class Progress:
             self._lines = False
             self._bar = tqdm(
                 total=epochs * samples, desc=f"Epoch 1/{epochs}", bar_format=BAR, dynamic_ncols=True,
-                mininterval=REFRESH_SECONDS, file=None if _in_notebook() else sys.stderr,
+                mininterval=REFRESH_SECONDS, file=None if in_notebook() else sys.stderr,
             )  # fmt: skip
 
     def begin(self, epoch: int) -> None:
