@@ -51,6 +51,7 @@ _HOMES: dict[str, str] = {
 _MODULES = (
     "activations",
     "backends",
+    "callbacks",
     "errors",
     "formulas",
     "initializers",
@@ -61,6 +62,7 @@ _MODULES = (
     "optimizers",
     "random",
     "regularizers",
+    "schedules",
 )
 
 __all__ = [
@@ -74,6 +76,7 @@ __all__ = [
     "activations",
     "backends",
     "backward_propagation",
+    "callbacks",
     "compare",
     "compute_cost",
     "errors",
@@ -90,6 +93,7 @@ __all__ = [
     "optimizers",
     "random",
     "regularizers",
+    "schedules",
     "set_backend",
     "sigmoid",
     "update_parameters",

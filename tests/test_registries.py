@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import test_parity
+import test_schedules
 import test_wrong_backends
 from bits import assert_same_bits
 
@@ -214,6 +215,7 @@ CASES: dict[str, Callable[[], Iterable[str]]] = {
     "initializer": lambda: parameters(test_initializers, "name"),
     "layer": lambda: LAYERS,
     "metric": lambda: parameters(test_metrics, "name"),
+    "schedule": lambda: test_schedules.CASES,
 }
 
 
