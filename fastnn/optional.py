@@ -8,7 +8,16 @@ from types import ModuleType
 
 from fastnn.errors import MissingPackageError
 
-EXTRAS = {"matplotlib": "plot", "sklearn": "sklearn", "tqdm": "progress"}
+EXTRAS = {
+    "matplotlib": "plot",
+    "sklearn": "sklearn",
+    "tqdm": "progress",
+    "tensorboardX": "tensorboard",
+    "scipy": "scipy",
+    "onnx": "onnx",
+    "torch": "torch",
+    "h5py": "keras",
+}
 """Package as it is imported, and the extra of fastnn that brings it."""
 
 

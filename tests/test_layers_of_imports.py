@@ -30,6 +30,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("callbacks", "training"),
     ("models",),
     ("tutorial_checks", "tutorial", "plots", "estimators"),
+    ("exchange",),
     ("bench",),
     ("comparison",),
     ("cli",),
@@ -38,6 +39,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 
 BESIDE = {
     ("training.history", "plots"): "History.plot() is a convenience; the plot reads the history",
+    ("models.sequential", "exchange"): "model.export_onnx() is a convenience; the exporter reads the model",
 }
 """Imports that go up, and why."""
 

@@ -6,6 +6,7 @@ the chosen backend; with the same seed, data and settings every bit of the outco
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -307,6 +308,13 @@ class Sequential:
         if print_fn is not None:
             print_fn(table)
         return table
+
+    def export_onnx(self, path: str | os.PathLike[str], *, dtype: Any = None) -> None:
+        """Write the model as an ONNX file; see ``fastnn.exchange.export_onnx``."""
+        # a floor up, and optional: loaded by those who ask for it
+        from fastnn.exchange import export_onnx
+
+        export_onnx(self, path, dtype=dtype)
 
     # --- data -------------------------------------------------------------------------------------
 
