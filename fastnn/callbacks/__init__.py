@@ -7,7 +7,33 @@ file that registers its class, and a line below for its public name.
 from __future__ import annotations
 
 from fastnn.callbacks.base import CALLBACKS, Callback, Logs
+from fastnn.callbacks.csv_logger import CSVLogger
+from fastnn.callbacks.early_stopping import EarlyStopping
+from fastnn.callbacks.exponential_moving_average import ExponentialMovingAverage
 from fastnn.callbacks.lambda_callback import LambdaCallback
+from fastnn.callbacks.learning_rate_scheduler import LearningRateScheduler
+from fastnn.callbacks.model_checkpoint import ModelCheckpoint
+from fastnn.callbacks.reduce_lr_on_plateau import ReduceLROnPlateau
 from fastnn.callbacks.runner import CallbackList
+from fastnn.callbacks.stochastic_weight_averaging import StochasticWeightAveraging
+from fastnn.callbacks.tensorboard import TensorBoard
+from fastnn.callbacks.terminate_on_nan import TerminateOnNaN
+from fastnn.callbacks.timing import Timing
 
-__all__ = ["CALLBACKS", "Callback", "CallbackList", "LambdaCallback", "Logs"]
+__all__ = [
+    "CALLBACKS",
+    "CSVLogger",
+    "Callback",
+    "CallbackList",
+    "EarlyStopping",
+    "ExponentialMovingAverage",
+    "LambdaCallback",
+    "LearningRateScheduler",
+    "Logs",
+    "ModelCheckpoint",
+    "ReduceLROnPlateau",
+    "StochasticWeightAveraging",
+    "TensorBoard",
+    "TerminateOnNaN",
+    "Timing",
+]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,22 @@ def watches_batches(callback: Callback) -> bool:
     )
 
 
+@dataclass(frozen=True)
+class Piece:
+    """The steps just made, for callbacks that look at one of them again.
+
+    Attributes
+    ----------
+    replay : callable
+        ``replay(n)`` makes the first n steps again from what the vectors hold now; nothing is counted.
+    samples : callable
+        ``samples(n)`` returns the rows of step n of the piece, from 0.
+    """
+
+    replay: Callable[[int], Any]
+    samples: Callable[[int], Array]
+
+
 class CallbackList:
     """The callbacks of one call of ``fit``.
 
@@ -79,9 +96,11 @@ class CallbackList:
     ) -> None:
         self.callbacks = list(callbacks)
         self.model = model
+        self.piece: Piece | None = None
         self._resumed = resumed
         self._watching = [callback for callback in self.callbacks if watches_batches(callback)]
         self._logs: Logs = {}
+        self.settled = True  # whether all have seen all that has happened: between hooks
         for callback in self.callbacks:
             callback.set_model(model)
             callback.set_params(dict(params or {}))
@@ -131,8 +150,10 @@ class CallbackList:
 
     def epoch_begin(self, epoch: int) -> None:
         """Call ``on_epoch_begin``."""
+        self.settled = False
         for callback in self.callbacks:
             callback.on_epoch_begin(epoch, {})
+        self.settled = True
 
     def epoch_end(self, epoch: int, values: dict[str, float], keep: Callable[[dict[str, float]], None]) -> None:
         """Call ``on_epoch_end``.
@@ -146,6 +167,7 @@ class CallbackList:
             Is given the numbers that callbacks added to the logs, also if one raises.
         """
         logs: Logs = dict(values)
+        self.settled = False
         try:
             for callback in self.callbacks:
                 callback.on_epoch_end(epoch, logs)
@@ -162,11 +184,14 @@ class CallbackList:
 
     def batch_begin(self, step: int, batch: int) -> None:
         """Call ``on_train_batch_begin`` of those whose group begins with step ``batch`` of the epoch."""
+        self.settled = False
         for callback in self._watching:
             if step % callback.every == 0 or batch == 0:
                 callback.on_train_batch_begin(batch, {})
+        self.settled = True
 
-    def batch_end(self, step: int, batch: int, last: bool, losses: Array, values: Callable[[], Logs]) -> None:
+    def batch_end(self, step: int, batch: int, last: bool, losses: Array, values: Callable[[], Logs],
+                  piece: Piece | None = None) -> None:  # fmt: skip
         """Call ``on_steps`` and ``on_train_batch_end`` of those whose group ends.
 
         Parameters
@@ -181,7 +206,11 @@ class CallbackList:
             Of the piece's steps.
         values : callable
             Returns the running values of the epoch.
+        piece : Piece
+            Kept as ``piece``.
         """
+        self.piece = piece
+        self.settled = False
         for callback in self.callbacks:
             callback.on_steps(step - len(losses) + 1, losses)
         due = [callback for callback in self._watching if step % callback.every == 0 or last or self.stopped]
@@ -190,8 +219,10 @@ class CallbackList:
             for callback in due:
                 callback.on_train_batch_end(batch, logs)
             self._checkpoint()
+        self.settled = True
 
     def _checkpoint(self) -> None:
+        self.settled = True
         for callback in self.callbacks:
             callback.on_checkpoint()
 
