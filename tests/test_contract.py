@@ -131,6 +131,7 @@ EXEMPT: dict[str, str] = {
     "comparison/bits.py:.sum()": COUNTS,
     "comparison/compare.py:np.linalg": "how far the textbook is off, printed",
     "models/summary.py:sum()": COUNTS,
+    "plots/:*": "pictures; nothing of them is a result",
 }
 """``path:what`` or ``path/:what`` for a folder, ``what`` as reported or ``*``, and why it is no result."""
 
@@ -287,6 +288,11 @@ OPTIONAL = [
     "threadpoolctl",
     "mpmath",
     "IPython",
+    "joblib",
+    "dask",
+    "optuna",
+    "pandas",
+    "pyarrow",
 ]
 
 
