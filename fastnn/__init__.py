@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from fastnn.backends import Backend, get_backend, set_backend, use_backend
     from fastnn.comparison.compare import compare
     from fastnn.layers import Activation, Dense, Layer
-    from fastnn.models import Sequential
+    from fastnn.models import Sequential, load
     from fastnn.training.history import History
     from fastnn.tutorial import (
         backward_propagation,
@@ -44,6 +44,7 @@ _HOMES: dict[str, str] = {
     **dict.fromkeys(("Activation", "Dense", "Layer"), "fastnn.layers"),
     "History": "fastnn.training.history",
     "Sequential": "fastnn.models",
+    "load": "fastnn.models",
     "compare": "fastnn.comparison.compare",
 }
 """Public names and the modules that define them."""
@@ -87,6 +88,7 @@ __all__ = [
     "initialize_parameters",
     "initializers",
     "layers",
+    "load",
     "losses",
     "metrics",
     "models",

@@ -34,6 +34,14 @@ class MissingPackageError(FastnnError, ImportError):
     """An optional package is not installed; the message says what installs it."""
 
 
+class FileFormatError(FastnnError, ValueError):
+    """A file is damaged, of another format, or says what no model can be; nothing of it is used."""
+
+
+class FileWriteError(FastnnError, OSError):
+    """The system refused to write a file; ``errno`` and ``filename`` as of any ``OSError``."""
+
+
 def unknown_name(kind: str, got: object, accepted: Iterable[str]) -> UnknownNameError:
     """Return the error for a name that no registry holds, with the nearest accepted one.
 

@@ -67,6 +67,7 @@ class PReLU(Layer):
         layout = KerasLayout(tuple(range(rank)))
         alpha = plan.parameter("alpha", shape, self.alpha_initializer, (x.rows, x.rows), penalty, keras=layout)
         z = plan.tensor(x.shape, f"Z{plan.number()}")
+        plan.take_room(x.rows)
         # for each feature, the element of alpha that serves it
         index = np.broadcast_to(np.arange(alpha.size).reshape(shape), x.shape).reshape(-1)
         plan.emit("prelu_forward", {"index": index}, ("Z",), A=x, alpha=alpha, Z=z)

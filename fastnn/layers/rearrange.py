@@ -7,6 +7,7 @@ in the 1D layers.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -18,8 +19,9 @@ from fastnn.plan.builder import PlanBuilder
 from fastnn.plan.plan import Tensor
 
 
-def row_numbers(x: Tensor) -> Any:
-    """Return the numbers of a tensor's rows, in its shape."""
+def row_numbers(plan: PlanBuilder, x: Tensor, becomes: int = 0) -> Any:
+    """Return the numbers of a tensor's rows, in its shape; of them a table of ``becomes`` entries will be made."""
+    plan.take_room(max(x.rows, becomes))
     return np.arange(x.rows).reshape(x.shape)
 
 
@@ -74,7 +76,9 @@ class _ZeroPadding(Layer):
     def build(self, plan: PlanBuilder, x: Tensor) -> Tensor:
         """Emit the copy."""
         check_rank(type(self).__name__, x, self.axes + 1, AXES[self.axes])
-        return gather(plan, x, np.pad(row_numbers(x), (*self.padding, (0, 0)), constant_values=-1))
+        cells = [n + first + last for n, (first, last) in zip(x.shape, self.padding, strict=False)]
+        rows = row_numbers(plan, x, math.prod(cells) * x.shape[-1])
+        return gather(plan, x, np.pad(rows, (*self.padding, (0, 0)), constant_values=-1))
 
 
 class ZeroPadding1D(_ZeroPadding):
@@ -123,7 +127,7 @@ class _Cropping(Layer):
         if any(first + last >= cells for (first, last), cells in zip(self.cropping, x.shape, strict=False)):
             raise InvalidValueError(f"{name} by {self.cropping} leaves nothing of samples of shape {x.shape}")
         kept = [slice(first, n - last) for (first, last), n in zip(self.cropping, x.shape, strict=False)]
-        return gather(plan, x, row_numbers(x)[tuple(kept)])
+        return gather(plan, x, row_numbers(plan, x)[tuple(kept)])
 
 
 class Cropping1D(_Cropping):
@@ -168,7 +172,7 @@ class _UpSampling(Layer):
     def build(self, plan: PlanBuilder, x: Tensor) -> Tensor:
         """Emit the copy."""
         check_rank(type(self).__name__, x, self.axes + 1, AXES[self.axes])
-        rows = row_numbers(x)
+        rows = row_numbers(plan, x, x.rows * math.prod(self.size))
         for axis, times in enumerate(self.size):
             rows = rows.repeat(times, axis)
         return gather(plan, x, rows)
@@ -242,7 +246,7 @@ class Permute(Layer):
             raise InvalidValueError(
                 f"Permute of dims {self.dims} takes samples of {len(self.dims)} axes, got shape {x.shape}"
             )
-        return gather(plan, x, row_numbers(x).transpose([n - 1 for n in self.dims]))
+        return gather(plan, x, row_numbers(plan, x).transpose([n - 1 for n in self.dims]))
 
 
 for _layer in (ZeroPadding1D, ZeroPadding2D, Cropping1D, Cropping2D, UpSampling1D, UpSampling2D, Permute):

@@ -112,6 +112,7 @@ class Recurrent(Layer):
     def _steps(self, plan: PlanBuilder, z: Tensor, weights: Parameter, mask: Tensor | None, aligned: bool) -> Tensor:
         """Emit the walk through the steps and return what is put out."""
         steps, number = z.shape[0], plan.number()
+        plan.take_room(16 * steps)  # small tuples
         static = {"visits": self._visits(steps, aligned), **self._activations()}
         # the gates take the pre-activations' place
         shared = all(is_from_output(a) for a in self._activations().values())

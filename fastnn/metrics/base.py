@@ -6,6 +6,7 @@ another, so their bits depend neither on the backend nor on how the samples were
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from typing import Any
 
@@ -54,6 +55,15 @@ class Metric(ABC):
     @abstractmethod
     def reset(self) -> None:
         """Forget everything taken in."""
+
+    def state(self) -> dict[str, Any]:
+        """Return what has been taken in since ``reset``: all attributes but the arguments and the name."""
+        settings = {"name", *inspect.signature(type(self)).parameters}
+        return {name: value for name, value in vars(self).items() if name not in settings}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take over what ``state`` returned."""
+        vars(self).update(state)
 
 
 METRICS: Registry[type[Metric]] = Registry("metric", "fastnn.metrics")

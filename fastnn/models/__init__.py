@@ -5,4 +5,6 @@ from __future__ import annotations
 from fastnn.models.sequential import Sequential
 from fastnn.training.history import History
 
-__all__ = ["History", "Sequential"]
+load = Sequential.load
+
+__all__ = ["History", "Sequential", "load"]

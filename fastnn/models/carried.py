@@ -24,6 +24,15 @@ class CarriedStates:
         self.values: Array | None = None
         self._in_use = False
 
+    @property
+    def in_use(self) -> bool:
+        """Whether a batch has left its states."""
+        return self._in_use
+
+    def take(self, values: Array) -> None:
+        """Take over the states that a batch left."""
+        self.values, self._in_use = values, True
+
     def reset(self) -> None:
         """Start from zeros again; the next batch may have another number of samples."""
         if self.values is not None:

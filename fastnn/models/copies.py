@@ -21,6 +21,8 @@ def state_of(model: Any) -> dict[str, Any]:
     plan, backend = state.pop("_plan"), state.pop("_backend")
     for rebuilt in ("_lock", "_executors", "_gradient"):
         del state[rebuilt]
+    if state["_fit"] is not None:
+        state["_fit"] = state["_fit"].state()
     state["built for"] = None if plan is None else plan.inputs.shape
     state["backend"] = None if backend is None else backend_name(backend)
     return state

@@ -6,6 +6,7 @@ the chosen backend; with the same seed, data and settings every bit of the outco
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +23,7 @@ from fastnn.layers import LAYERS, Layer
 from fastnn.layers.base import sample_shape
 from fastnn.losses import Loss
 from fastnn.metrics import Metric
+from fastnn.models import saved
 from fastnn.models.carried import CarriedStates, check_stateful_fit
 from fastnn.models.copies import restore, state_of
 from fastnn.models.layer_outputs import layer_outputs
@@ -40,8 +42,9 @@ from fastnn.plan.data import Data
 from fastnn.plan.executor import Draw, Executor, State
 from fastnn.random.counter import checked_integer
 from fastnn.training.history import History
-from fastnn.training.loop import Counter, Evaluation, Training, evaluate, train
+from fastnn.training.loop import Counter, Evaluation, Training, evaluate, fit_terms, train
 from fastnn.training.loss import resolve_loss
+from fastnn.training.position import FitState, RunningFit
 from fastnn.training.progress import check_verbose
 from fastnn.validation import (
     check_samples,
@@ -52,6 +55,7 @@ from fastnn.validation import (
 )
 
 Array = np.ndarray[Any, Any]
+Path = str | os.PathLike[str]
 
 _PREDICTED_AT_ONCE = 1 << 14
 """Samples of one call into the backend: enough to share out, few enough for workspaces and Ctrl-C."""
@@ -99,7 +103,7 @@ class Sequential:
         self._counter = Counter()
         self.stop_training = False
         self._callbacks = CallbackList()
-        self._callback_states: list[dict[str, Any]] | None = None
+        self._fit: RunningFit | FitState | None = None
         self.optimizer: Optimizer | None = None
         self.loss: Loss | None = None
         self._metric_requests: list[Any] = []
@@ -149,8 +153,10 @@ class Sequential:
         self._carried = CarriedStates()
         self._reset_training()
 
-    def _make_plan(self, shape: tuple[int, ...], loss: Loss | None, training: bool = False) -> Plan:
+    def _make_plan(self, shape: tuple[int, ...], loss: Loss | None, training: bool = False,
+                   room: float = math.inf) -> Plan:  # fmt: skip
         builder = PlanBuilder(shape, training)
+        builder.room = room
         x = builder.inputs
         for number, layer in enumerate(self.layers):
             builder.layer = number
@@ -164,6 +170,7 @@ class Sequential:
         self._slots = None
         self._gradient = None
         self._counter = Counter()
+        self._fit = None
 
     def compile(self, optimizer: Any = "sgd", loss: Any = None, metrics: Sequence[Any] | None = None, *,
                 backend: Backend | str | None = None) -> None:  # fmt: skip
@@ -302,6 +309,59 @@ class Sequential:
         assert self._statistics is not None
         load_keras_arrays(plan, self.parameters, self._statistics, weights)
 
+    # --- files ------------------------------------------------------------------------------------
+
+    def save(self, path: Path) -> None:
+        """Write everything that the model is to a safetensors file, and where its training stands.
+
+        The file is replaced at once and durably: a crash at any moment leaves the old one or the new one.
+
+        Raises
+        ------
+        FileWriteError
+            If the system refuses; the old file is there as it was.
+        InvalidTypeError
+            If a setting, or a state of a callback, has no form in a file.
+        """
+        saved.save(self, path)
+
+    @classmethod
+    def load(cls, path: Path, custom_objects: Mapping[str, Any] | None = None,
+             backend: Backend | str | None = None) -> Sequential:  # fmt: skip
+        """Return the model that ``save`` wrote: it predicts and trains on to the same bits.
+
+        Parameters
+        ----------
+        path : path
+        custom_objects : mapping, optional
+            Functions and classes that are not fastnn's, by the names under which they were when the model was saved:
+            activations, losses, metrics, schedules. A file holds no code, and nothing of it is imported or executed.
+        backend : str or module, optional
+            Replaces the one that the file names.
+
+        Raises
+        ------
+        FileFormatError
+            If the file is damaged, or no model of fastnn. Memory is bounded by the file's size.
+        InvalidValueError
+            If ``custom_objects`` lacks something; the message names it.
+        OSError
+            If it cannot be read.
+        """
+        return saved.load(cls, path, custom_objects, backend)
+
+    def save_weights(self, path: Path) -> None:
+        """Write the weights and statistics alone, by name, to a safetensors file."""
+        saved.save_weights(self, path)
+
+    def load_weights(self, path: Path) -> None:
+        """Copy weights and statistics from a safetensors file with the model's names and shapes.
+
+        A file of ``save`` will do, or another program's; floats of another size are rounded to the model's. All is
+        checked before the first weight is written.
+        """
+        saved.load_weights(self, path)
+
     def summary(self, print_fn: Callable[[str], Any] | None = print) -> str:
         """Print, and return, a table of layers, output shapes and parameter counts."""
         table = summary_table(self.name, self.layers, self._built_plan())
@@ -347,7 +407,7 @@ class Sequential:
     def fit(self, x: Any, y: Any, batch_size: int = 32, epochs: int = 1, verbose: int | str = "auto", *,
             validation_split: float = 0.0, validation_data: Any = None, shuffle: bool = True,
             class_weight: Mapping[int, float] | None = None, sample_weight: Any = None,
-            seed: int | None = None, callbacks: Any = None,
+            seed: int | None = None, callbacks: Any = None, resume: bool = False,
             allow_nonfinite: bool = False) -> History:  # fmt: skip
         """Train.
 
@@ -377,6 +437,10 @@ class Sequential:
             Of the shuffles; the model's by default.
         callbacks : Callback or list of Callback, optional
             See ``fastnn.callbacks``. One that raises ends the training at the last whole step, as Ctrl-C does.
+        resume : bool
+            Go on with the training that the model, or the file it was loaded from, was in, to the bits of one that
+            was never interrupted: ``epochs`` counts from its beginning, and the arguments must be the same. Without
+            one, begin.
         allow_nonfinite : bool
             Accept NaN and infinity in the data.
 
@@ -404,8 +468,12 @@ class Sequential:
         training = self._with_class_weights(training, class_weight)
         carried = self._forward_plan(everything.shape).carried_rows
         check_stateful_fit(carried, bool(shuffle), validation is not None)
-        history = History(epochs=count, batch_size=batch, samples=training.data.samples)
+        terms = fit_terms(training, validation, batch_size=batch, shuffle=bool(shuffle), seed=order_seed)
         with self._lock:
+            before = self._fit.state() if resume and self._fit is not None else FitState(terms)
+            before.check_terms(terms)
+            history = self.history if resume and self._fit is not None else History()
+            history.params = {"epochs": count, "batch_size": batch, "samples": training.data.samples}
             if self._plan is None:
                 self.build(everything.shape)
             whole = min(batch, training.data.samples)
@@ -418,12 +486,12 @@ class Sequential:
                 **history.params, "steps": -(-training.data.samples // whole), "verbose": shown,
                 "metrics": names + [f"val_{name}" for name in names if validation is not None],
             }  # fmt: skip
-            resumed, self._callback_states = self._callback_states, None
-            self._callbacks = CallbackList(hooks, self, params, resumed)
+            self._callbacks = CallbackList(hooks, self, params, before.callbacks)
+            self._fit = RunningFit.resumed(before, measures, self._callbacks)
             task = Training(executor, evaluator, optimizer, training.data, training.y, whole, count, bool(shuffle),
                             order_seed, self.backend.random, measures, validation, shown,
-                            self._callbacks)  # fmt: skip
-            self.stop_training = False
+                            self._callbacks, self._fit.position)  # fmt: skip
+            self.stop_training = before.stop
             self.history = history
             train(task, self._counter, history)
         return history

@@ -11,11 +11,14 @@ import math
 from typing import Any
 
 from fastnn.activations import Activation
+from fastnn.errors import InvalidValueError
 from fastnn.losses import Loss
 from fastnn.plan.gradients import GRADIENT_RULES
 from fastnn.plan.plan import Carried, KerasLayout, Op, Parameter, Plan, Tensor
 
 Operand = Tensor | Parameter | Carried | None
+
+_LONGEST_NAME = 60
 
 
 class PlanBuilder:
@@ -44,6 +47,7 @@ class PlanBuilder:
         self.path: tuple[int, ...] = ()
         self._numbers: dict[tuple[int, ...], int] = {}
         self.layer_shapes: list[tuple[int, ...]] = []
+        self.room: float = math.inf
         self._draws = 0
         self.masks: dict[int, Tensor] = {}  # of sequences: index to a row per step, 0 where it is to be passed over
         self._learns: set[int] = set()
@@ -55,9 +59,20 @@ class PlanBuilder:
     def tensor(self, shape: int | tuple[int, ...], name: str, of_minibatch: bool = False) -> Tensor:
         """Add a tensor whose samples have ``shape``; with ``of_minibatch``, one that is shared by all samples."""
         shape = (shape,) if isinstance(shape, int) else shape
+        if len(name) > _LONGEST_NAME:  # names of sums hold those of their terms
+            name = name[: _LONGEST_NAME - 3] + "..."
         tensor = Tensor(len(self.tensors), math.prod(shape), name, shape, of_minibatch)
         self.tensors.append(tensor)
         return tensor
+
+    def take_room(self, entries: int) -> None:
+        """Say that a table of so many entries is about to be made, or raise an error where ``room`` is too little.
+
+        There is no limit but for plans of files, which may say anything.
+        """
+        self.room -= entries
+        if self.room < 0:
+            raise InvalidValueError("tables of where a sample's values go would take too much memory")
 
     def number(self) -> int:
         """Return the number, from 1, of the current layer among those that have parameters."""

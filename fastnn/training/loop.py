@@ -13,11 +13,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from fastnn.callbacks.runner import CallbackList
+from fastnn.callbacks.runner import CallbackList, Piece
 from fastnn.contract import SAMPLE_BLOCK
 from fastnn.interrupt import Interrupt
 from fastnn.metrics import Metric
@@ -26,6 +27,7 @@ from fastnn.plan.data import Data
 from fastnn.plan.executor import Draw, Executor
 from fastnn.plan.plan import Plan
 from fastnn.training.history import History
+from fastnn.training.position import Position
 from fastnn.training.progress import Progress
 
 Array = np.ndarray[Any, Any]
@@ -75,12 +77,11 @@ class Pace:
     away: float = 0.0
 
 
-def _pieces(samples: int, batch: int, most_samples: int, pace: Pace,
-            limit: Callable[[], int] = lambda: sys.maxsize) -> Iterator[tuple[int, int, int]]:  # fmt: skip
+def _pieces(samples: int, batch: int, most_samples: int, pace: Pace, limit: Callable[[], int] = lambda: sys.maxsize,
+            done: int = 0) -> Iterator[tuple[int, int, int]]:  # fmt: skip
     """Yield (first step, steps, samples) of an epoch's pieces, each about ``PIECE_SECONDS``; none is over ``limit``."""
     steps = -(-samples // batch)
     most = max(1, most_samples // batch)
-    done = 0
     while done < steps:
         size = max(1, min(pace.steps, most, steps - done, limit()))
         start, pace.away = time.perf_counter(), 0.0
@@ -181,6 +182,8 @@ class Training:
     verbose : int
         0, 1 or 2.
     callbacks : CallbackList
+    position : Position
+        Where the training stands: at its beginning, unless it goes on with another.
     pace : Pace
         Where the first epoch's first piece starts: one step.
     """
@@ -199,7 +202,19 @@ class Training:
     validation: Evaluation | None
     verbose: int
     callbacks: CallbackList = field(default_factory=CallbackList)
+    position: Position = field(default_factory=Position)
     pace: Pace = field(default_factory=lambda: Pace(1))
+
+
+def fit_terms(training: Evaluation, validation: Evaluation | None, **settings: Any) -> dict[str, Any]:
+    """Return what a call of ``fit`` must have in common with the one that it resumes."""
+    terms = dict(settings)
+    for prefix, part in (("", training), ("validation ", validation)):
+        if part is not None:
+            arrays = {"x": part.data.x, "y": part.y, "weights": part.weight}
+            for name, array in arrays.items():
+                terms[prefix + name] = "none" if array is None else f"{array.dtype} of shape {array.shape}"
+    return terms | {"validation": validation is not None}
 
 
 @dataclass
@@ -222,23 +237,31 @@ def train(task: Training, counter: Counter, history: History) -> None:
         An entry is added for every whole epoch.
     """
     _compile(task)
-    callbacks = task.callbacks
+    callbacks, position, samples = task.callbacks, task.position, task.data.samples
     with Interrupt() as interrupt, callbacks.training():
-        progress = Progress(task.epochs, task.data.samples, task.verbose)
+        done = position.epochs * samples + min(position.steps * task.batch, samples)
+        progress = Progress(task.epochs, samples, task.verbose, done)
         try:
-            for epoch in range(task.epochs):
-                if callbacks.stopped:
+            while position.epochs < task.epochs:
+                if callbacks.stopped and not position.begun:
                     break
+                epoch, number = position.epochs, counter.epoch
                 progress.begin(epoch)
-                number = counter.epoch
-                callbacks.epoch_begin(number)
-                values = _epoch(task, counter, progress, interrupt)
+                if not position.begun:
+                    callbacks.epoch_begin(number)
+                    for metric in task.metrics:
+                        metric.reset()
+                    position.begun = True
+                if position.values is None:
+                    position.values = _epoch(task, counter, progress, interrupt)
+                values = dict(position.values)
                 if task.validation is not None and task.evaluator is not None:
                     found = evaluate(task.evaluator, task.validation, task.metrics, interrupt.check)
                     values |= {f"val_{name}": value for name, value in found.items()}
                 # counted before the hooks: what one of them saves, or leaves behind by raising, is a whole epoch
                 history.append(number, values)
                 counter.epoch += 1
+                position.next_epoch()
                 progress.end(epoch, values)
                 callbacks.epoch_end(number, values, history.extend)
                 interrupt.check()
@@ -259,17 +282,18 @@ def _epoch(task: Training, counter: Counter, progress: Progress, interrupt: Inte
     samples = task.data.samples
     order = task.random.permutation(task.seed, counter.epoch, samples) if task.shuffle else None
     data = Data(task.data.x, task.data.y, task.data.weight, order)
-    for metric in task.metrics:
-        metric.reset()
     outputs = task.executor.plan.outputs.rows
     most = max(task.batch, _MOST_PREDICTIONS // outputs) if task.metrics else samples
-    total, done = 0.0, 0
-    callbacks = task.callbacks
+    callbacks, position = task.callbacks, task.position
 
     def running() -> dict[str, float]:
-        return {"loss": total / done} | {metric.name: metric.result() for metric in task.metrics}
+        done = min(position.steps * task.batch, samples)
+        return {"loss": position.total / done} | {metric.name: metric.result() for metric in task.metrics}
 
-    for first, steps, count in _pieces(samples, task.batch, most, task.pace, lambda: callbacks.limit(counter.step)):
+    pieces = _pieces(samples, task.batch, most, task.pace, lambda: callbacks.limit(counter.step), position.steps)
+    for first, steps, count in pieces:
+        if callbacks.stopped and first:
+            break
         interrupt.check()  # not behind the last piece: an epoch whose steps are all made is to be counted
         with _away(task.pace):
             callbacks.batch_begin(counter.step, first)
@@ -282,17 +306,28 @@ def _epoch(task: Training, counter: Counter, progress: Progress, interrupt: Inte
         losses = task.executor.run("train", data, task.batch, steps, start, scalars, out, draw)
         counter.step += steps
         sizes = np.minimum(task.batch, samples - start - task.batch * np.arange(steps))
-        total = _order_sum(total, losses[:, 0] + losses[:, 1] * sizes)
+        total = _order_sum(position.total, losses[:, 0] + losses[:, 1] * sizes)
         rows = slice(start, start + count) if order is None else order[start : start + count]
         _update(task.metrics, task.executor.plan, task.y, out, data.weight, rows)
-        done += count
-        progress.advance(count, total / done)
+        position.steps, position.total = first + steps, total
+        progress.advance(count, total / (start + count))
         with _away(task.pace):
             each = losses[:, 0] / sizes + losses[:, 1]
-            callbacks.batch_end(counter.step, first + steps - 1, done == samples, each, running)
-        if callbacks.stopped:
-            break
+            piece = Piece(partial(_again, task, data, start, scalars, draw), partial(_samples, data, start, task.batch))
+            callbacks.batch_end(counter.step, first + steps - 1, start + count == samples, each, running, piece)
     return running()
+
+
+def _again(task: Training, data: Data, start: int, scalars: Array, draw: Draw, steps: int) -> None:
+    """Make the first steps of a piece again."""
+    out = np.empty((steps * task.batch, task.executor.plan.outputs.rows), task.executor.dtype)
+    task.executor.run("train", data, task.batch, steps, start, scalars[:steps], out if task.metrics else None, draw)
+
+
+def _samples(data: Data, start: int, batch: int, step: int) -> Array:
+    """Return the rows of a step of a piece."""
+    rows = slice(start + step * batch, start + (step + 1) * batch)
+    return data.x[rows] if data.order is None else data.x[data.order[rows]]
 
 
 @contextmanager

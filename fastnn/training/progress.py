@@ -63,9 +63,11 @@ class Progress:
         Epochs of the training, samples of an epoch.
     verbose : 0, 1 or 2
         Nothing, a bar with the running loss and the last epoch's values, a line an epoch.
+    done : int
+        Samples of all epochs that a training that is resumed has behind it.
     """
 
-    def __init__(self, epochs: int, samples: int, verbose: int) -> None:
+    def __init__(self, epochs: int, samples: int, verbose: int, done: int = 0) -> None:
         self._lines = verbose > 0
         self._epochs = epochs
         self._bar: Any = None
@@ -76,7 +78,7 @@ class Progress:
 
             self._lines = False
             self._bar = tqdm(
-                total=epochs * samples, desc=f"Epoch 1/{epochs}", bar_format=BAR, dynamic_ncols=True,
+                total=epochs * samples, initial=done, desc=f"Epoch 1/{epochs}", bar_format=BAR, dynamic_ncols=True,
                 mininterval=REFRESH_SECONDS, file=None if in_notebook() else sys.stderr,
             )  # fmt: skip
 
