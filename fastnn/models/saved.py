@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from fastnn.backends import BACKENDS, Backend, backend_name
-from fastnn.errors import FastnnError, FileFormatError, InvalidValueError
+from fastnn.errors import FastnnError, FileFormatError, InvalidTypeError, InvalidValueError
 from fastnn.files import Contents, Reader, Writer, read_safetensors, safetensors_parts, write_durably
 from fastnn.files.safetensors import strict_json, to_json
 from fastnn.layers import Layer
@@ -40,19 +40,23 @@ _ROOM = 1 << 24
 """Entries that tables of a plan may have, beside eight for each byte of the file."""
 
 _COUNT = 2**53
+_USER = "user"
+"""Under which a file's metadata hold what users add to it."""
 
 
 # --- writing --------------------------------------------------------------------------------------
 
 
-def save(model: Any, path: Path) -> None:
+def save(model: Any, path: Path, notes: Mapping[str, Any] | None = None) -> None:
     """Write a model to a file; see ``Sequential.save``."""
+    user = user_metadata(notes)
     with model._lock:
         writer = Writer()
         tree = _model_tree(model, writer)
         training = _training_tree(model, writer)
         tensors = {**_tensors(model), **writer.arrays}
         metadata = {"format": "fastnn", "version": VERSION, "model": to_json(tree), "training": to_json(training)}
+        metadata |= user
         parts = safetensors_parts(tensors, metadata)
         size = sum(memoryview(part).nbytes for part in parts)
         if model._plan is not None and table_entries(model._plan) > _ROOM + 8 * size:
@@ -61,6 +65,34 @@ def save(model: Any, path: Path) -> None:
                 " ask for: use save_weights, and load_weights into a model made by code"
             )
         write_durably(path, parts)
+
+
+def user_metadata(notes: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return what users add to a file, as its metadata hold it."""
+    if notes is None:
+        return {}
+    try:
+        text = to_json(dict(notes))
+    except (TypeError, ValueError) as error:
+        raise InvalidTypeError(f"metadata must be a mapping of names to what JSON can say: {error}") from None
+    return {_USER: text}
+
+
+def load_metadata(path: Path) -> dict[str, Any]:
+    """Return the metadata that ``Sequential.save`` was given; empty if there are none.
+
+    Raises
+    ------
+    FileFormatError
+        If the file is damaged, or no model of fastnn.
+    """
+    contents = read_safetensors(path)
+    if contents.metadata.get("format") != "fastnn" or "sha256" not in contents.metadata:
+        raise FileFormatError(f"{os.fspath(path)}: no model of fastnn")
+    found = strict_json(contents.metadata.get(_USER, "{}"))
+    if not isinstance(found, dict):
+        raise FileFormatError(f"{os.fspath(path)}: its metadata must map names to values")
+    return found
 
 
 def save_weights(model: Any, path: Path) -> None:

@@ -311,10 +311,11 @@ class Sequential:
 
     # --- files ------------------------------------------------------------------------------------
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path, *, metadata: Mapping[str, Any] | None = None) -> None:
         """Write everything that the model is to a safetensors file, and where its training stands.
 
         The file is replaced at once and durably: a crash at any moment leaves the old one or the new one.
+        ``metadata``, names to what JSON can say, goes into it as well; ``fastnn.models.saved.load_metadata`` reads it.
 
         Raises
         ------
@@ -323,7 +324,7 @@ class Sequential:
         InvalidTypeError
             If a setting, or a state of a callback, has no form in a file.
         """
-        saved.save(self, path)
+        saved.save(self, path, metadata)
 
     @classmethod
     def load(cls, path: Path, custom_objects: Mapping[str, Any] | None = None,
