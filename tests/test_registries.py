@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import test_callbacks
 import test_parity
 import test_schedules
 import test_wrong_backends
@@ -215,6 +216,7 @@ CASES: dict[str, Callable[[], Iterable[str]]] = {
     "initializer": lambda: parameters(test_initializers, "name"),
     "layer": lambda: LAYERS,
     "metric": lambda: parameters(test_metrics, "name"),
+    "callback": lambda: test_callbacks.CASES,
     "schedule": lambda: test_schedules.CASES,
 }
 
