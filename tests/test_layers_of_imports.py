@@ -42,6 +42,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 
 BESIDE = {
     ("training.history", "plots"): "History.plot() is a convenience; the plot reads the history",
+    ("models.learning_rate_finder", "plots"): "the same for LearningRateSweep.plot()",
     ("models.sequential", "exchange"): "model.export_onnx() is a convenience; the exporter reads the model",
 }
 """Imports that go up, and why."""

@@ -68,6 +68,8 @@ def test_what_cannot_be_drawn(monkeypatch):
         learning_curves({"loss": [1.0]})
     with pytest.raises(InvalidValueError, match="no epoch"):
         learning_curves(History())
+    with pytest.raises(InvalidTypeError, match="figure must be a matplotlib Figure, got str"):
+        learning_curves(VALIDATED, figure="x")
     monkeypatch.setattr(optional, "installed", lambda package: False)
     with pytest.raises(MissingPackageError, match=r"needs matplotlib: pip install 'fastnn\[plot\]'"):
         VALIDATED.plot()
@@ -78,22 +80,52 @@ def test_what_cannot_be_drawn(monkeypatch):
     assert issubclass(MissingPackageError, ImportError)
 
 
+def test_a_learning_rate_has_its_own_panel():
+    pytest.importorskip("matplotlib")
+    rated = history({"loss": 2.0, "val_loss": 3.0, "lr": 0.1}, {"loss": 1.0, "val_loss": 2.0, "lr": 0.001})
+    loss, rate = learning_curves(rated, logarithmic=True, figure=new_figure()).axes
+    assert loss.get_yscale() == rate.get_yscale() == "log" and rate.get_title("left") == "lr"
+    (line,) = rate.get_lines()
+    assert list(line.get_ydata()) == [0.1, 0.001] and rate.get_legend() is None
+
+
+def test_a_quantity_that_came_later_has_the_last_epochs():
+    pytest.importorskip("matplotlib")
+    later = history({"loss": 2.0}, {"loss": 1.0}, {"loss": 3.0, "mae": 5.0})
+    _, panel = learning_curves(later, figure=new_figure()).axes
+    assert list(panel.get_lines()[0].get_xdata()) == [3]
+
+
 def test_compared_curves():
     pytest.importorskip("matplotlib")
     other = history({"loss": 4.0, "val_loss": 0.5})
     axes = new_figure().subplots()
-    found = compared_curves({"a": VALIDATED, "b": other}, "val_loss", lines={"goal": 0.7}, logarithmic=True, axes=axes)
-    assert found is axes and axes.get_yscale() == "log" and axes.get_title("left") == "val loss"
+    figure = compared_curves({"a": VALIDATED, "b": other}, lines={"goal": 0.7}, logarithmic=True, axes=axes)
+    assert figure is axes.figure and axes.get_yscale() == "log" and axes.get_title("left") == "val loss"
     lines = {line.get_label(): line for line in axes.get_lines()}
     assert list(lines) == ["a, at last 1.5", "b, at last 0.5", "goal"]
     assert list(lines["a, at last 1.5"].get_xdata()) == [1, 2, 3]
     assert list(lines["a, at last 1.5"].get_ydata()) == [2.0, 1.0, 1.5]
     assert set(lines["goal"].get_ydata()) == {0.7}
     assert len({line.get_color() for line in lines.values()}) == 3
+    own = new_figure()
+    assert compared_curves({"a": VALIDATED, "b": history({"loss": 1.0})}, title="T", figure=own) is own
+    assert own.axes[0].get_lines()[0].get_label() == "a, at last 1" and own.axes[0].get_title("left") == "T"
     with pytest.raises(InvalidValueError, match="'a' does not hold 'mae' but loss, accuracy"):
         compared_curves({"a": VALIDATED}, "mae", axes=axes)
-    with pytest.raises(InvalidValueError, match="1 to 3 histories, got 0"):
+    with pytest.raises(InvalidValueError, match="1 to 14 histories, got 0"):
         compared_curves({}, "loss")
+    with pytest.raises(InvalidTypeError, match="mapping of names to histories, got History"):
+        compared_curves(VALIDATED)
+    with pytest.raises(InvalidValueError, match="no epoch"):
+        compared_curves({"a": History()})
+
+
+def test_fourteen_histories_are_told_apart():
+    pytest.importorskip("matplotlib")
+    many = {str(number): history({"loss": number}, {"loss": 1.0}) for number in range(14)}
+    lines = compared_curves(many, figure=new_figure()).axes[0].get_lines()
+    assert len({(line.get_color(), str(line.get_linestyle())) for line in lines}) == 14
 
 
 def test_image_grid():
@@ -114,6 +146,21 @@ def test_image_grid():
     for wrong in (np.zeros((2, 2)), np.zeros((0, 2, 2)), np.zeros((1, 2, 2, 3))):
         with pytest.raises(InvalidValueError, match="draws images of shape"):
             image_grid(wrong)
+    with pytest.raises(InvalidValueError, match="at most 400 images, got 401"):
+        image_grid(np.zeros((401, 2, 2)))
+    with pytest.raises(InvalidValueError, match="captions must be one an image, 3, got 1"):
+        image_grid(images, captions="a")
+
+
+def test_signed_images_have_white_zeros():
+    pytest.importorskip("matplotlib")
+    figure = image_grid(np.array([[[-3.0, 0.0]], [[1.0, 2.0]]]), signed=True, figure=new_figure())
+    panels = [axes.images[0] for axes in figure.axes[:2]]
+    assert all(image.get_clim() == (-3, 3) for image in panels)
+    red, green, blue, _ = panels[0].to_rgba(0.0)
+    assert min(red, green, blue) > 0.95
+    red, _, blue, _ = panels[0].to_rgba(3.0)
+    assert red > 2 * blue
 
 
 def test_matplotlib_is_imported_when_drawing_only():

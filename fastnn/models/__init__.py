@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from fastnn.models.learning_rate_finder import LearningRateSweep, find_learning_rate
 from fastnn.models.sequential import Sequential
 from fastnn.training.history import History
 
 load = Sequential.load
 
-__all__ = ["History", "Sequential", "load"]
+__all__ = ["History", "LearningRateSweep", "Sequential", "find_learning_rate", "load"]

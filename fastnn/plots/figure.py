@@ -1,13 +1,25 @@
-"""What all figures share: colors that color-blind people tell apart, light axes, the figure itself."""
+"""What all figures share: colors that color-blind people tell apart, light axes, the figure itself.
+
+Every function of the package draws into the ``figure=`` it is given or into a new one of pyplot, which notebooks show
+and scripts after ``pyplot.show()``; it returns the figure and shows nothing by itself.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
+from fastnn.errors import InvalidTypeError
 from fastnn.optional import load
 
 BLUE, ORANGE, GREEN, GRAY = "#0072b2", "#d55e00", "#009e73", "#6b6b6b"
 """Of the palette of Okabe and Ito (2008), and the gray of labels."""
+
+PURPLE, YELLOW, SKY, BLACK = "#cc79a7", "#e69f00", "#56b4e9", "#000000"
+COLORS = (BLUE, ORANGE, GREEN, PURPLE, YELLOW, SKY, BLACK)
+"""The palette in the order in which series take it."""
+
+MARKERS = "os^Dv*P"
+"""A shape for each color: who sees no difference in one sees it in the other."""
 
 
 def new_figure(**settings: Any) -> Any:
@@ -20,6 +32,34 @@ def shown_figure(**settings: Any) -> Any:
     return load("matplotlib.pyplot", purpose="a figure").figure(layout="constrained", **settings)
 
 
+def sized(figure: Any, width: float, height: float, title: str | None = None) -> Any:
+    """Return the figure to draw into, with its size in inches and its title.
+
+    Parameters
+    ----------
+    figure : matplotlib Figure or None
+        None for a new one of pyplot.
+    width, height : float
+    title : str, optional
+
+    Raises
+    ------
+    InvalidTypeError
+        If it is no figure.
+    MissingPackageError
+        If there is none and matplotlib is not installed.
+    """
+    if figure is None:
+        figure = shown_figure()
+    if not hasattr(figure, "subplots") or not hasattr(figure, "suptitle"):
+        raise InvalidTypeError(f"figure must be a matplotlib Figure, got {type(figure).__name__}")
+    if hasattr(figure, "set_size_inches"):  # a part of a figure has none of its own
+        figure.set_size_inches(width, height + (0.4 if title else 0.0))
+    if title:
+        figure.suptitle(title, fontsize=12, x=0.01, ha="left")
+    return figure
+
+
 def light_axes(axes: Any) -> None:
     """Take away the box, leave a faint grid."""
     axes.spines[["top", "right"]].set_visible(False)
@@ -27,3 +67,8 @@ def light_axes(axes: Any) -> None:
     axes.tick_params(color="#b0b0b0", labelcolor=GRAY, labelsize=9)
     axes.grid(color="#e4e4e4", linewidth=0.8)
     axes.set_axisbelow(True)
+
+
+def legend(axes: Any, **settings: Any) -> None:
+    """Add a legend without a box."""
+    axes.legend(frameon=False, fontsize=9, labelcolor=GRAY, **settings)

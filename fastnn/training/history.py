@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 
@@ -34,12 +35,21 @@ class History:
         for name, value in values.items():
             self.history.setdefault(name, []).append(value)
 
-    def plot(self, *, title: str | None = None, figure: Any = None) -> Any:
+    def plot(self, *, logarithmic: bool = False, title: str | None = None, figure: Any = None) -> Any:
         """Draw the learning curves; see ``fastnn.plots.learning_curves``."""
         # a floor up, and optional: loaded by those who ask for it
         from fastnn.plots import learning_curves
 
-        return learning_curves(self, title=title, figure=figure)
+        return learning_curves(self, logarithmic=logarithmic, title=title, figure=figure)
+
+    def plot_text(self, print_fn: Callable[[str], Any] | None = print, **settings: Any) -> str:
+        """Print, and return, the learning curves as text, for terminals; see ``fastnn.plots.text_curves``."""
+        from fastnn.plots import text_curves
+
+        text = text_curves(self, **settings)
+        if print_fn is not None:
+            print_fn(text)
+        return text
 
     def __repr__(self) -> str:
         last = ", ".join(f"{name} {values[-1]:.4g}" for name, values in self.history.items())

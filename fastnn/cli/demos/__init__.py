@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from fastnn.cli.demos import autoencoder, cnn, digits, rnn
+from fastnn.cli.demos import autoencoder, cnn, digits, gradients, rnn
 
 DEMOS: dict[str, Callable[[argparse.Namespace], int]] = {
     "digits": digits.run,
     "cnn": cnn.run,
     "rnn": rnn.run,
     "autoencoder": autoencoder.run,
+    "gradients": gradients.run,
 }
