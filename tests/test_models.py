@@ -14,6 +14,7 @@ import pytest
 from bits import assert_same_bits
 
 from fastnn.backends import get_backend, numpy_backend
+from fastnn.callbacks import LambdaCallback
 from fastnn.errors import FastnnError, InvalidTypeError, InvalidValueError, NotBuiltError, UnknownNameError
 from fastnn.layers import Dense
 from fastnn.models import Sequential, sequential
@@ -344,14 +345,14 @@ def test_own_functions_that_cannot_be_traced():
 # --- progress -------------------------------------------------------------------------------------
 
 
-def test_silent_where_asked_and_where_there_is_no_terminal(capfd):
-    for verbose in (0, "auto"):
-        network().fit(X, LABELS, epochs=2, verbose=verbose)
+def test_silent_where_asked(capfd):
+    network().fit(X, LABELS, epochs=2, verbose=0)
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_line_an_epoch(capfd):
-    history = network(metrics=["accuracy"]).fit(X, LABELS, epochs=2, verbose=2)
+@pytest.mark.parametrize("verbose", [2, "auto"])  # there is no terminal here
+def test_a_line_an_epoch(capfd, verbose):
+    history = network(metrics=["accuracy"]).fit(X, LABELS, epochs=2, verbose=verbose)
     lines = capfd.readouterr().out.splitlines()
     assert [line.split(" - ")[0] for line in lines] == ["Epoch 1/2", "Epoch 2/2"]
     assert lines[1].endswith(f"loss: {history.history['loss'][1]:.4f} - accuracy: {history.history['accuracy'][1]:.4f}")
@@ -366,6 +367,20 @@ def test_a_bar(capfd):
     loss, val = history.history["loss"][-1], history.history["val_loss"][-1]
     assert last.startswith("Epoch 3/3 |") and f"loss {loss:.4f} (val {val:.4f})" in last
     assert err.endswith("\n")
+    assert " samples/s" in last
+
+
+def test_a_bar_shows_running_values(capfd, monkeypatch):
+    pytest.importorskip("tqdm")
+    monkeypatch.setattr(progress, "REFRESH_SECONDS", 0.0)
+    model = network(metrics=["accuracy"])
+    seen = []
+    watch = LambdaCallback(on_train_batch_end=lambda batch, logs: seen.append(logs))
+    model.fit(X, LABELS, 25, epochs=2, verbose=1, validation_split=0.02, callbacks=watch)
+    _, err = capfd.readouterr()
+    first, later = (f"loss {seen[i]['loss']:.4f}, accuracy {seen[i]['accuracy']:.4f}" for i in (0, 2))
+    val = model.history.history["val_loss"][0]
+    assert first in err and later.replace(",", f" (val {val:.4f}),", 1) in err
 
 
 def test_lines_where_there_is_no_tqdm(capfd, monkeypatch):

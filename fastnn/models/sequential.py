@@ -420,8 +420,7 @@ class Sequential:
             Targets; integer labels (N,) for a sparse loss.
         batch_size, epochs : int
         verbose : "auto", 0, 1 or 2
-            Nothing, a bar, a line an epoch; "auto" is a bar on a terminal or in a notebook, nothing
-            elsewhere.
+            Nothing, a bar, a line an epoch; "auto" is a bar on a terminal or in a notebook, lines elsewhere.
         validation_split : float
             Share of the data, taken from its end before any shuffling, that is evaluated after each epoch
             instead of trained on.

@@ -29,6 +29,7 @@ from fastnn.plan.plan import Plan
 from fastnn.training.history import History
 from fastnn.training.position import Position
 from fastnn.training.progress import Progress
+from fastnn.training.scalars import StepScalars
 
 Array = np.ndarray[Any, Any]
 
@@ -205,6 +206,9 @@ class Training:
     position: Position = field(default_factory=Position)
     pace: Pace = field(default_factory=lambda: Pace(1))
 
+    def __post_init__(self) -> None:
+        self.scalars = StepScalars(self.optimizer, self.executor.dtype)
+
 
 def fit_terms(training: Evaluation, validation: Evaluation | None, **settings: Any) -> dict[str, Any]:
     """Return what a call of ``fit`` must have in common with the one that it resumes."""
@@ -298,9 +302,7 @@ def _epoch(task: Training, counter: Counter, progress: Progress, interrupt: Inte
         with _away(task.pace):
             callbacks.batch_begin(counter.step, first)
         start = first * task.batch
-        numbers = np.arange(counter.step + 1, counter.step + steps + 1)
-        rates = task.optimizer.learning_rates(numbers)
-        scalars = np.ascontiguousarray(task.optimizer.scalars(numbers, rates), task.executor.dtype)
+        scalars = task.scalars.rows(counter.step + 1, steps)
         out = np.empty((count, outputs), task.executor.dtype) if task.metrics else None
         draw = Draw(task.seed, counter.step + 1)
         losses = task.executor.run("train", data, task.batch, steps, start, scalars, out, draw)
@@ -310,7 +312,7 @@ def _epoch(task: Training, counter: Counter, progress: Progress, interrupt: Inte
         rows = slice(start, start + count) if order is None else order[start : start + count]
         _update(task.metrics, task.executor.plan, task.y, out, data.weight, rows)
         position.steps, position.total = first + steps, total
-        progress.advance(count, total / (start + count))
+        progress.advance(count, running)
         with _away(task.pace):
             each = losses[:, 0] / sizes + losses[:, 1]
             piece = Piece(partial(_again, task, data, start, scalars, draw), partial(_samples, data, start, task.batch))

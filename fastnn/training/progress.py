@@ -9,11 +9,12 @@ from __future__ import annotations
 import importlib.util
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from fastnn.errors import InvalidValueError
 
-BAR = "{desc} |{bar:12}| {elapsed}<{remaining}{postfix}"
+BAR = "{desc} |{bar:12}| {elapsed}<{remaining}, {rate_fmt}{postfix}"
 REFRESH_SECONDS = 0.1
 
 
@@ -41,7 +42,7 @@ def in_notebook() -> bool:
 
 
 def check_verbose(verbose: int | str) -> int:
-    """Return 0, 1 or 2 for what ``fit`` was given; "auto" is 1 on a terminal or in a notebook, else 0.
+    """Return 0, 1 or 2 for what ``fit`` was given; "auto" is 1 on a terminal or in a notebook, else 2.
 
     Raises
     ------
@@ -50,7 +51,7 @@ def check_verbose(verbose: int | str) -> int:
     if verbose not in ("auto", 0, 1, 2):
         raise InvalidValueError(f"verbose must be 'auto', 0, 1 or 2, got {verbose!r}")
     if verbose == "auto":
-        return 1 if sys.stderr.isatty() or in_notebook() else 0
+        return 1 if sys.stderr.isatty() or in_notebook() else 2
     return int(verbose)
 
 
@@ -62,7 +63,7 @@ class Progress:
     epochs, samples : int
         Epochs of the training, samples of an epoch.
     verbose : 0, 1 or 2
-        Nothing, a bar with the running loss and the last epoch's values, a line an epoch.
+        Nothing, a bar with rate, time left, running loss and metrics and the latest validation, a line an epoch.
     done : int
         Samples of all epochs that a training that is resumed has behind it.
     """
@@ -71,7 +72,8 @@ class Progress:
         self._lines = verbose > 0
         self._epochs = epochs
         self._bar: Any = None
-        self._last = ""
+        self._last: dict[str, float] = {}
+        self._shown = 0.0
         self._start = 0.0
         if verbose == 1 and epochs and importlib.util.find_spec("tqdm") is not None:
             from tqdm.auto import tqdm
@@ -79,7 +81,8 @@ class Progress:
             self._lines = False
             self._bar = tqdm(
                 total=epochs * samples, initial=done, desc=f"Epoch 1/{epochs}", bar_format=BAR, dynamic_ncols=True,
-                mininterval=REFRESH_SECONDS, file=None if in_notebook() else sys.stderr,
+                mininterval=REFRESH_SECONDS, unit=" samples", unit_scale=True,
+                file=None if in_notebook() else sys.stderr,
             )  # fmt: skip
 
     def begin(self, epoch: int) -> None:
@@ -88,18 +91,21 @@ class Progress:
         if self._bar is not None:
             self._bar.set_description_str(f"Epoch {epoch + 1}/{self._epochs}", refresh=False)
 
-    def advance(self, samples: int, loss: float) -> None:
-        """Note that ``samples`` more are done and the running loss."""
-        if self._bar is not None:
-            if not self._last:
-                self._bar.set_postfix_str(f"loss {loss:.4f}", refresh=False)
-            self._bar.update(samples)
+    def advance(self, samples: int, values: Callable[[], dict[str, float]]) -> None:
+        """Note that ``samples`` more are done; ``values`` is asked for running values when they are to be shown."""
+        if self._bar is None:
+            return
+        now = time.perf_counter()
+        if now - self._shown >= REFRESH_SECONDS:
+            self._shown = now
+            self._bar.set_postfix_str(compact({**self._last, **values()}), refresh=False)
+        self._bar.update(samples)
 
     def end(self, epoch: int, values: dict[str, float]) -> None:
         """Finish an epoch with its results."""
         if self._bar is not None:
-            self._last = compact(values)
-            self._bar.set_postfix_str(self._last, refresh=epoch + 1 == self._epochs)
+            self._last = values
+            self._bar.set_postfix_str(compact(values), refresh=epoch + 1 == self._epochs)
         elif self._lines:
             seconds = time.perf_counter() - self._start
             print(f"Epoch {epoch + 1}/{self._epochs} - {seconds:.2f} s - {line(values)}", flush=True)
