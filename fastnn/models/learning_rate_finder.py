@@ -28,6 +28,8 @@ Array = np.ndarray[Any, Any]
 
 SOARED = 4.0
 """The sweep ends when the smoothed loss is so many times the least so far."""
+WINDOWS = 6
+"""So many times the window in which a slope is measured goes into the sweep."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class LearningRateSweep:
         Of each step's minibatch, before the step.
     smoothed : ndarray (S,) of float64
     suggestion : float or None
-        The rate where the smoothed loss falls most steeply, over the rate's logarithm; None if it never falls.
+        The rate where the loss falls most steeply, over the rate's logarithm; None if it never falls.
     """
 
     rates: Array
@@ -119,14 +121,15 @@ def find_learning_rate(model: Sequential, x: Any, y: Any, *, lowest: float = 1e-
     trial.compile(schedule, loss)
     trial.reset_states()
     recorder = _Recorder(count, past)
-    stateful = bool(trial.built and trial._built_plan().carried_rows)
+    shape = trial._check_data(x, y, sample_weight, None, False).shape
+    stateful = bool(trial._forward_plan(shape).carried_rows)
     trial.fit(x, y, batch_size, count, 0, shuffle=not stateful, seed=seed, sample_weight=sample_weight,
               callbacks=[recorder])  # fmt: skip
     losses = np.array(recorder.losses[:count])
     smoothed = _smooth(losses, past)
     end = _end(smoothed)
-    found = rates[:end], losses[:end], smoothed[:end]
-    return LearningRateSweep(*found, _steepest(found[0], found[2]))
+    place = _steepest(losses[:end], smoothed[:end])
+    return LearningRateSweep(rates[:end], losses[:end], smoothed[:end], None if place is None else float(rates[place]))
 
 
 def _rates(low: float, high: float, steps: int) -> Array:
@@ -159,13 +162,24 @@ def _end(smoothed: Array) -> int:
     return len(smoothed)
 
 
-def _steepest(rates: Array, smoothed: Array) -> float | None:
-    """Return the rate at which the smoothed loss falls most from a step to the next, before its minimum."""
-    least = int(smoothed.argmin()) if len(smoothed) else 0
-    if least < 1:
+def _steepest(losses: Array, smoothed: Array) -> int | None:
+    """Return the step around which the losses fall most steeply, before the smoothed one's minimum.
+
+    The slope is that of the straight line of least squares through the losses of a window around the step: a mean of
+    the past lags behind, and is uncertain at first.
+    """
+    half = max(1, len(losses) // WINDOWS // 2)
+    last = int(smoothed.argmin()) if len(smoothed) else 0
+    centers = len(losses) - 2 * half
+    if centers < 1:
         return None
-    falls = smoothed[:least] - smoothed[1 : least + 1]
-    return float(rates[int(falls.argmax())])
+    slopes = np.zeros(centers)
+    for k in range(-half, half + 1):
+        slopes += k * losses[half + k : half + k + centers]
+    slopes = slopes[: max(0, last - half + 1)]
+    if not len(slopes) or not slopes.min() < 0:
+        return None
+    return int(slopes.argmin()) + half
 
 
 __all__ = ["LearningRateSweep", "find_learning_rate"]

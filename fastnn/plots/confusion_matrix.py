@@ -124,6 +124,6 @@ def _classes(y_true: Any, y_pred: Any, labels: Sequence[Any] | None) -> tuple[An
     for name, values in (("y_true", true), ("y_pred", found)):
         other = ~np.isin(values, known)
         if other.any():
-            raise InvalidValueError(f"{name} holds {values[other][0]!r}, which is not among the labels")
+            raise InvalidValueError(f"{name} holds {values[other].tolist()[0]!r}, which is not among the labels")
         places.append(order[np.searchsorted(known, values)])
     return places[0], places[1], classes
