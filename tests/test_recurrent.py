@@ -491,8 +491,6 @@ def test_errors(cell):
 
 
 def test_errors_of_one_layer():
-    with pytest.raises(InvalidValueError, match="LSTM: return_state gives several outputs"):
-        layers.LSTM(3, return_state=True)
     with pytest.raises(InvalidValueError, match=r"rate must be in \[0, 1\), got 1.0"):
         layers.GRU(3, recurrent_dropout=1.0)
     with pytest.raises(InvalidValueError, match="no merge_mode 'cat'; did you mean 'concat'"):

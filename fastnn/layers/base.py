@@ -44,6 +44,11 @@ class Layer(ABC):
         """Shape of a sample, where the layer states it: its ``input_shape``."""
         return sample_shape(getattr(self, "input_shape", None))
 
+    @property
+    def returns_state(self) -> bool:
+        """Whether a prediction holds the layer's last states besides its output, so that no layer can follow."""
+        return False
+
     def config(self) -> dict[str, Any]:
         """Return the settings by name."""
         assert dataclasses.is_dataclass(self)

@@ -72,8 +72,9 @@ class Bidirectional(Layer):
             self._check("backward_layer", self.backward_layer)
             if self.backward_layer.go_backwards == self.layer.go_backwards:
                 raise InvalidTypeError("Bidirectional: backward_layer must read the other way, with go_backwards=True")
-            if self.backward_layer.return_sequences != self.layer.return_sequences:
-                raise InvalidTypeError("Bidirectional: both layers must have the same return_sequences")
+            for name in ("return_sequences", "return_state", "stateful"):
+                if getattr(self.backward_layer, name) != getattr(self.layer, name):
+                    raise InvalidTypeError(f"Bidirectional: both layers must have the same {name}")
         sample_shape(self.input_shape)
 
     def _check(self, name: str, layer: object) -> None:
@@ -84,6 +85,11 @@ class Bidirectional(Layer):
     def stated_shape(self) -> tuple[int, ...] | None:
         """Shape of a sample, where this layer or the one inside states it."""
         return sample_shape(self.input_shape if self.input_shape is not None else self.layer.input_shape)
+
+    @property
+    def returns_state(self) -> bool:
+        """Whether a prediction holds the last states, the forward layer's first: ``return_state`` of the layers."""
+        return bool(self.layer.return_state)
 
     def build(self, plan: PlanBuilder, x: Tensor) -> Tensor:
         """Emit both layers and the join."""

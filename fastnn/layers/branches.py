@@ -18,6 +18,11 @@ def checked_layers(what: str, layers: object) -> list[Layer]:
     found = [layers] if isinstance(layers, Layer) else layers
     if not isinstance(found, list | tuple) or not all(isinstance(layer, Layer) for layer in found):
         raise InvalidTypeError(f"{what} takes layers ({', '.join(LAYERS)}), got {layers!r}")
+    for layer in found:
+        if layer.returns_state:
+            raise InvalidValueError(
+                f"{what}: {type(layer).__name__} with return_state=True must be a model's last layer"
+            )
     return list(found)
 
 

@@ -55,11 +55,6 @@ class Recurrent(Layer):
         for name in ("use_bias", "return_sequences", "return_state", "go_backwards", "stateful"):
             if not isinstance(getattr(self, name), bool):
                 raise InvalidTypeError(f"{name} must be True or False, got {getattr(self, name)!r}")
-        if self.return_state:
-            raise InvalidValueError(
-                f"{type(self).__name__}: return_state gives several outputs, and a layer here has one; the last state"
-                " is what SimpleRNN, LSTM and GRU put out without return_sequences"
-            )
         self.dropout, self.recurrent_dropout = checked_rate(self.dropout), checked_rate(self.recurrent_dropout)
         for name in ("kernel_initializer", "recurrent_initializer", "bias_initializer"):
             setattr(self, name, initializers.get(getattr(self, name)))
@@ -72,6 +67,11 @@ class Recurrent(Layer):
         if not found.elementwise:
             raise InvalidValueError(f"{type(self).__name__} takes an elementwise {name}, got {found.name!r}")
         return found
+
+    @property
+    def returns_state(self) -> bool:
+        """Whether a prediction holds the layer's last states besides its output: ``return_state``."""
+        return self.return_state
 
     def build(self, plan: PlanBuilder, x: Tensor) -> Tensor:
         """Emit the inputs' products, the walk through the steps and the penalty of the activity."""
@@ -123,7 +123,8 @@ class Recurrent(Layer):
         operands = {"Z": z, "G": z if shared else plan.tensor(z.shape, f"G{number}"), "P": state, "H": before,
                     "Y": y, "D": factor, "K": mask}  # fmt: skip
         extra = self._extra(plan, steps, number)
-        carried = plan.carry(self.states * self.units, f"I{number}") if self.stateful else None
+        carries = self.stateful or plan.carries
+        carried = plan.carry(self.states * self.units, f"I{number}", self.states) if carries else None
         writes = ("Y", "Z", "G", "P", "H", *(n for n in extra if n in self.keeps), *(["I"] if carried else []))
         plan.emit(self.op, static, writes, W=weights, I=carried[0] if carried else None, **operands, **extra)
         if carried:
@@ -175,6 +176,9 @@ class SimpleRNN(Recurrent):
         one draw a sample for all steps [2].
     return_sequences : bool
         Whether every step's state is put out, (steps, units), or the last one's, (units,).
+    return_state : bool
+        Let ``predict`` return the last state too, ``[outputs, h]``, of an ``LSTM`` ``[outputs, h, c]``: for a model's
+        last layer. Training sees the outputs alone. ``Sequential.predict`` hands all layers' states in and out.
     go_backwards : bool
         Read the sequence from its end; with ``return_sequences``, the last step's state comes first.
     stateful : bool

@@ -27,6 +27,7 @@ from fastnn.models import saved
 from fastnn.models.carried import CarriedStates, check_stateful_fit
 from fastnn.models.copies import restore, state_of
 from fastnn.models.layer_outputs import layer_outputs
+from fastnn.models.states import HandedStates, States, put_together, taken_apart
 from fastnn.models.summary import summary_table
 from fastnn.models.weights import (
     initial_statistics,
@@ -97,9 +98,10 @@ class Sequential:
         self._vector: Array | None = None
         self._statistics: Array | None = None
         self._carried = CarriedStates()
+        self._handed = HandedStates()
         self._gradient: Array | None = None
         self._slots: Array | None = None
-        self._executors: dict[tuple[str, str], Executor] = {}
+        self._executors: dict[tuple[str, str, bool], Executor] = {}
         self._counter = Counter()
         self.stop_training = False
         self._callbacks = CallbackList()
@@ -118,6 +120,11 @@ class Sequential:
             raise InvalidTypeError(f"a model takes layers ({', '.join(LAYERS)}), got {layer!r}")
         if self._plan is not None:
             raise InvalidValueError("the model is built already; layers are added before its first use")
+        if self.layers and self.layers[-1].returns_state:
+            raise InvalidValueError(
+                f"layer {len(self.layers) - 1}, {type(self.layers[-1]).__name__} with return_state=True, must be the"
+                f" last, got {type(layer).__name__} behind it; predict with return_states=True gives all states"
+            )
         self.layers.append(layer)
 
     def build(self, input_shape: Any = None, *, dtype: Any = None) -> None:
@@ -154,8 +161,8 @@ class Sequential:
         self._reset_training()
 
     def _make_plan(self, shape: tuple[int, ...], loss: Loss | None, training: bool = False,
-                   room: float = math.inf) -> Plan:  # fmt: skip
-        builder = PlanBuilder(shape, training)
+                   carries: bool = False, room: float = math.inf) -> Plan:  # fmt: skip
+        builder = PlanBuilder(shape, training, carries)
         builder.room = room
         x = builder.inputs
         for number, layer in enumerate(self.layers):
@@ -231,18 +238,23 @@ class Sequential:
             raise NotBuiltError("the model is not compiled: call compile(optimizer, loss)")
         return self.optimizer, self.loss
 
-    def _executor(self, use: str) -> Executor:
-        """Return what runs the programs of one use of the network: "predict", "evaluate" or "train"."""
-        plan, key = self._built_plan(), (backend_name(self.backend), use)
+    def _executor(self, use: str, handed: bool = False) -> Executor:
+        """Return what runs the programs of one use of the network: "predict", "evaluate" or "train".
+
+        With ``handed``, all recurrent layers start from the states in ``self._handed`` and leave theirs there.
+        """
+        plan, key = self._built_plan(), (backend_name(self.backend), use, handed)
         if key not in self._executors:
             assert self._vector is not None
             shape = plan.inputs.shape
+            carried = self._handed.values if handed else self._carried.values
             if use == "predict":
-                state = State(self._vector, statistics=self._statistics, carried=self._carried.values)
+                state = State(self._vector, statistics=self._statistics, carried=carried)
+                plan = self._make_plan(shape, None, carries=True) if handed else plan
                 self._executors[key] = self.backend.executor(plan, self.dtype, state)
             elif use == "evaluate":
-                state = State(self._vector, statistics=self._statistics, carried=self._carried.values)
-                plan = self._make_plan(shape, self._compiled()[1])
+                state = State(self._vector, statistics=self._statistics, carried=carried)
+                plan = self._make_plan(shape, self._compiled()[1], carries=handed)
                 self._executors[key] = self.backend.executor(plan, self.dtype, state)
             else:
                 optimizer, loss = self._compiled()
@@ -250,8 +262,8 @@ class Sequential:
                     starts = np.array(optimizer.rule.slots, self.dtype).reshape(-1, 1)
                     self._slots = np.repeat(starts, plan.size, axis=1)
                     self._gradient = np.zeros(plan.size, self.dtype)
-                state = State(self._vector, self._gradient, self._slots, self._statistics, self._carried.values)
-                plan = self._make_plan(shape, loss, training=True)
+                state = State(self._vector, self._gradient, self._slots, self._statistics, carried)
+                plan = self._make_plan(shape, loss, True, handed)
                 self._executors[key] = self.backend.executor(plan, self.dtype, state, optimizer)
         return self._executors[key]
 
@@ -272,6 +284,27 @@ class Sequential:
         if not self._built_plan().carried_rows:
             return None
         return samples if batch_size is None else positive_whole("batch_size", batch_size)
+
+    def _states(self, given: Any, shape: tuple[int, ...], samples: int, allow_nonfinite: bool) -> Array:
+        """Return the states (C, N) that a caller hands in for samples of a shape, zeros for those left out."""
+        if self._forward_plan(shape).carried_rows:
+            raise InvalidValueError(
+                "stateful layers keep their states themselves: initial_states, return_states and return_state are"
+                " for layers without stateful=True"
+            )
+        return put_together(self._make_plan(shape, None, carries=True), given, samples, self.dtype, allow_nonfinite)
+
+    def _step(self, program: str, data: Data, states: Array | None, **options: Any) -> Array:
+        """Run one step of a program on all samples of ``data``; states handed in are replaced by the last ones."""
+        use = "train" if program == "gradients" else program
+        if states is None:
+            return self._executor(use).run(program, data, data.samples, **options)
+        if self._handed.make_room(len(states), data.samples, self.dtype):
+            self._executors = {key: executor for key, executor in self._executors.items() if not key[2]}
+        self._handed.of(data.samples)[...] = states
+        found = self._executor(use, handed=True).run(program, data, data.samples, **options)
+        states[...] = self._handed.of(data.samples)
+        return found
 
     # --- weights ----------------------------------------------------------------------------------
 
@@ -534,29 +567,42 @@ class Sequential:
 
     def train_on_batch(self, x: Any, y: Any, sample_weight: Any = None,
                        class_weight: Mapping[int, float] | None = None, *,
-                       allow_nonfinite: bool = False) -> float:  # fmt: skip
-        """Make one step on the given samples and return the loss before it."""
-        self._compiled()
+                       initial_states: Mapping[int, Any] | None = None, return_states: bool = False,
+                       allow_nonfinite: bool = False) -> Any:  # fmt: skip
+        """Make one step on the given samples and return the loss before it.
+
+        Parameters
+        ----------
+        x, y, sample_weight, class_weight, allow_nonfinite
+            As of ``fit``.
+        initial_states, return_states
+            As of ``predict``: with ``return_states``, ``(loss, states)``. No gradient goes back through the states
+            handed in: training on a long sequence piece by piece is truncated backpropagation through time.
+        """
+        optimizer, _ = self._compiled()
         what = self._check_data(x, y, sample_weight, class_weight, allow_nonfinite)
         with self._lock:
+            states = None
+            if initial_states is not None or return_states:
+                states = self._states(initial_states, what.shape, what.data.samples, allow_nonfinite)
             if self._plan is None:
                 self.build(what.shape)
             self._carry(what.data.samples, what.data.samples)
-            executor = self._executor("train")
-            optimizer, _ = self._compiled()
             number = np.array([self._counter.step + 1])
             scalars = optimizer.scalars(number, optimizer.learning_rates(number))
             samples = what.data.samples
             draw = Draw(self.seed, self._counter.step + 1)
-            found = executor.run(
-                "train", what.data, samples, 1, 0, np.ascontiguousarray(scalars, self.dtype), draw=draw
-            )
+            found = self._step("train", what.data, states, scalars=np.ascontiguousarray(scalars, self.dtype), draw=draw)
             self._counter.step += 1
-        return float(found[0, 0]) / samples + float(found[0, 1])
+            loss = float(found[0, 0]) / samples + float(found[0, 1])
+            return (loss, self._by_layer(states)) if return_states else loss
 
     def gradients(self, x: Any, y: Any, sample_weight: Any = None, *,
+                  initial_states: Mapping[int, Any] | None = None,
                   allow_nonfinite: bool = False) -> dict[str, Array]:  # fmt: skip
         """Return the gradient of the mean loss on the given samples, penalties included.
+
+        ``initial_states`` as of ``predict``; they are taken as given.
 
         Returns
         -------
@@ -566,11 +612,13 @@ class Sequential:
         self._compiled()
         what = self._check_data(x, y, sample_weight, None, allow_nonfinite)
         with self._lock:
+            samples, states = what.data.samples, None
+            if initial_states is not None:
+                states = self._states(initial_states, what.shape, samples, allow_nonfinite)
             if self._plan is None:
                 self.build(what.shape)
-            self._carry(what.data.samples, what.data.samples, leaves=False)
-            draw = Draw(self.seed, self._counter.step + 1)
-            self._executor("train").run("gradients", what.data, what.data.samples, draw=draw)
+            self._carry(samples, samples, leaves=False)
+            self._step("gradients", what.data, states, draw=Draw(self.seed, self._counter.step + 1))
             assert self._gradient is not None
             return named_views(self._built_plan(), self._gradient.copy())
 
@@ -599,27 +647,62 @@ class Sequential:
         return values["loss"] if len(values) == 1 else list(values.values())
 
     def predict(self, x: Any, batch_size: int | None = None, verbose: int | str = 0, *,
-                allow_nonfinite: bool = False) -> Array:  # fmt: skip
+                initial_states: Mapping[int, Any] | None = None, return_states: bool = False,
+                allow_nonfinite: bool = False) -> Any:  # fmt: skip
         """Return the outputs (N, M), or (N, ...) where an output has several axes, in the model's dtype.
 
         ``predict(x)[i]`` has the bits of ``predict(x[i:i+1])[0]``. ``batch_size`` is accepted for Keras'
         sake, and says after how many samples stateful layers carry on (all, by default); no other result depends on it.
+
+        Parameters
+        ----------
+        x : array_like (N, D), or (N, ...) as the first layer takes them
+        batch_size : int, optional
+        verbose
+            Accepted for Keras' sake.
+        initial_states : mapping, optional
+            From which states recurrent layers start, zeros by default: a layer's index in ``layers`` to its list of
+            arrays (N, units), [h] of ``SimpleRNN`` and ``GRU``, [h, c] of ``LSTM``; of ``Bidirectional`` the forward
+            layer's, then the backward one's; of layers in branches all of them, one after another. Keras has this as
+            an argument of calls to a layer.
+        return_states : bool
+            Return ``(outputs, states)``, the states that every recurrent layer ended in, as ``initial_states`` takes
+            them: ``predict`` on a sequence has the bits of ``predict`` on its first part, and on the rest from the
+            states of the first.
+        allow_nonfinite : bool
+
+        Returns
+        -------
+        ndarray
+            Or, if the last layer has ``return_state=True``, a list of it and that layer's states, as in Keras.
         """
         plan = self._built_plan()
         samples, _ = check_samples("x", x, plan.inputs.shape, self.dtype, allow_empty=True,
                                    allow_nonfinite=allow_nonfinite)  # fmt: skip
         self.layers[0].check_input("x", samples, self.dtype)
         out = np.empty((len(samples), plan.outputs.rows), self.dtype)
+        listed = self.layers[-1].returns_state
         with self._lock:
+            states = None
+            if initial_states is not None or return_states or listed:
+                states = self._states(initial_states, plan.inputs.shape, len(samples), allow_nonfinite)
             batch = self._batch(batch_size, len(samples)) if len(samples) else None
             if batch is not None:
                 self._carry(batch, len(samples))
             at_once = batch or _PREDICTED_AT_ONCE
             for first in range(0, len(samples), at_once):
                 part = slice(first, first + at_once)
-                data = Data(samples[part])
-                self._executor("predict").run("predict", data, data.samples, out=out[part])
-        return out.reshape(len(out), *plan.outputs.shape)
+                self._step("predict", Data(samples[part]), None if states is None else states[:, part], out=out[part])
+            outputs: Any = out.reshape(len(out), *plan.outputs.shape)
+            by_layer = self._by_layer(states)
+        if listed:
+            outputs = [outputs, *by_layer[len(self.layers) - 1]]
+        return (outputs, by_layer) if return_states else outputs
+
+    def _by_layer(self, states: Array | None) -> States:
+        if states is None:
+            return {}
+        return taken_apart(self._make_plan(self._built_plan().inputs.shape, None, carries=True), states)
 
     def layer_outputs(self, x: Any, *, allow_nonfinite: bool = False) -> list[Array]:
         """Return what every layer puts out, an array (N, ...) each; the last one is ``predict(x)``, to the bit.
@@ -641,6 +724,8 @@ class Sequential:
         Of outputs with several axes, one class a position.
         """
         out = self.predict(x, allow_nonfinite=allow_nonfinite)
+        if isinstance(out, list):
+            out = out[0]
         if out.shape[-1] > 1:
             return np.asarray(out.argmax(axis=-1))
         threshold = 0.0 if self.loss is not None and (self.loss.from_logits or self.loss.name == "hinge") else 0.5

@@ -30,16 +30,19 @@ class PlanBuilder:
         Shape of a sample.
     training : bool
         Whether layers that behave otherwise in training (dropout, batch normalization) emit what they do there.
+    carries : bool
+        Whether all recurrent layers, not just stateful ones, read their first states and leave their last ones.
     """
 
-    def __init__(self, shape: int | tuple[int, ...], training: bool = False) -> None:
+    def __init__(self, shape: int | tuple[int, ...], training: bool = False, carries: bool = False) -> None:
         self.training = training
+        self.carries = carries
         self.tensors: list[Tensor] = []
         self.parameters: list[Parameter] = []
         self.size = 0
         self.statistics: list[Parameter] = []
         self.statistics_size = 0
-        self.carried_rows = 0
+        self.carried: list[Carried] = []
         self.forward: list[Op] = []
         self.backward: list[Op] = []
         self.gradients: list[Op] = []
@@ -129,10 +132,17 @@ class PlanBuilder:
                for what in read):  # fmt: skip
             self._learns |= {what.index for name in writes if isinstance(what := operands[name], Tensor)}
 
-    def carry(self, rows: int, name: str) -> tuple[Tensor, Carried]:
-        """Emit the reading of ``rows`` rows that the step before left; return them and where to leave them."""
-        place = Carried(self.carried_rows, rows)
-        self.carried_rows += rows
+    def carry(self, rows: int, name: str, parts: int = 1) -> tuple[Tensor, Carried]:
+        """Emit the reading of ``rows`` rows, of so many states, that the step before left.
+
+        Returns
+        -------
+        Tensor, Carried
+            The rows, and where to leave those for the next step.
+        """
+        offset = self.carried[-1].offset + self.carried[-1].rows if self.carried else 0
+        place = Carried(offset, rows, self.layer, parts)
+        self.carried.append(place)
         x = self.tensor(rows, name)
         self.emit("carry_in", None, ("A",), A=x, S=place)
         return x, place
@@ -274,7 +284,7 @@ class PlanBuilder:
         return Plan(tuple(self.tensors), tuple(self.parameters), self.size, tuple(self.statistics),
                     self.statistics_size, self.inputs, outputs, targets, weights, terms, loss, tuple(self.forward),
                     tuple(values), tuple(self.backward), tuple(self.gradients),
-                    tuple(self.layer_shapes), self.carried_rows)  # fmt: skip
+                    tuple(self.layer_shapes), tuple(self.carried))  # fmt: skip
 
 
 def _is(a: Operand, b: Operand) -> bool:

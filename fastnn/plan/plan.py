@@ -121,10 +121,16 @@ class Carried:
     offset : int
         Its first row among all carried rows.
     rows : int
+    layer : int
+        Index of the layer in the model.
+    parts : int
+        Into how many states the rows fall, equal in number: 2 of an LSTM, the output and the cell's state.
     """
 
     offset: int
     rows: int
+    layer: int = -1
+    parts: int = 1
 
 
 @dataclass(frozen=True)
@@ -177,8 +183,8 @@ class Plan:
         From the loss's gradient to the gradient of every pre-activation.
     gradients : tuple of Op
         Sums over samples: one op per array of weights, with its bias. Independent of one another.
-    carried_rows : int
-        Rows that stateful layers carry from step to step; 0 in a plan without.
+    carried : tuple of Carried
+        What stateful layers carry from step to step, in the order in which layers made it.
     layer_shapes : tuple of tuple of int
         A sample's shape behind each layer of a model.
     """
@@ -199,4 +205,9 @@ class Plan:
     backward: tuple[Op, ...]
     gradients: tuple[Op, ...]
     layer_shapes: tuple[tuple[int, ...], ...] = ()
-    carried_rows: int = 0
+    carried: tuple[Carried, ...] = ()
+
+    @property
+    def carried_rows(self) -> int:
+        """Rows that are carried from step to step; 0 in a plan without stateful layers."""
+        return self.carried[-1].offset + self.carried[-1].rows if self.carried else 0
