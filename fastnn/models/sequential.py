@@ -23,7 +23,7 @@ from fastnn.layers import LAYERS, Layer
 from fastnn.layers.base import sample_shape
 from fastnn.losses import Loss
 from fastnn.metrics import Metric
-from fastnn.models import saved
+from fastnn.models import lbfgs, saved
 from fastnn.models.carried import CarriedStates, check_stateful_fit
 from fastnn.models.copies import restore, state_of
 from fastnn.models.layer_outputs import layer_outputs
@@ -564,6 +564,37 @@ class Sequential:
                               everything.shape)  # fmt: skip
 
         return part(slice(0, kept)), part(slice(kept, samples))
+
+    def fit_lbfgs(self, x: Any, y: Any, max_iterations: int = 200, *, max_evaluations: int = 15000,
+                  tolerance: float = 1e-5, history_size: int = 10, sample_weight: Any = None,
+                  class_weight: Mapping[int, float] | None = None, verbose: int = 0,
+                  allow_nonfinite: bool = False) -> History:  # fmt: skip
+        """Minimize the loss on all samples at once by L-BFGS; see ``fastnn.training.lbfgs`` on its bits.
+
+        The optimizer given to ``compile`` is not used. Needs SciPy, the extra ``scipy``.
+
+        Parameters
+        ----------
+        x, y, sample_weight, class_weight, allow_nonfinite
+            As in ``fit``.
+        max_iterations, max_evaluations : int
+            At most so many steps, and so many computations of the loss.
+        tolerance : float
+            The end is reached when no element of the gradient is greater.
+        history_size : int
+            Steps that the curvature is estimated from.
+        verbose : int
+            1 prints a line an iteration.
+
+        Returns
+        -------
+        History
+            Each iteration counts as an epoch of one step; ``params`` has ``evaluations``, ``converged``, ``message``.
+        """
+        return lbfgs.fit_lbfgs(
+            self, x, y, sample_weight, class_weight, allow_nonfinite, verbose, max_iterations=max_iterations,
+            max_evaluations=max_evaluations, tolerance=tolerance, history_size=history_size,
+        )  # fmt: skip
 
     def train_on_batch(self, x: Any, y: Any, sample_weight: Any = None,
                        class_weight: Mapping[int, float] | None = None, *,
