@@ -57,6 +57,21 @@ def test_without_validation_by_the_method():
     assert "training" in labels and "validation" not in labels and "best epoch, 2: 1" in labels
 
 
+def test_a_notebook_shows_a_figure_once(monkeypatch):
+    pytest.importorskip("matplotlib").use("Agg")
+    from matplotlib import pyplot
+
+    from fastnn.plots import figure as module
+
+    monkeypatch.setattr(module, "in_notebook", lambda: True)
+    figure = VALIDATED.plot()
+    for backend, open_after in (("widget", True), ("module://matplotlib_inline.backend_inline", False)):
+        monkeypatch.setattr(pyplot, "get_backend", lambda name=backend: name)
+        with pytest.raises(NotImplementedError):  # IPython then draws it as any figure
+            figure._ipython_display_()
+        assert (figure.number in pyplot.get_fignums()) == open_after
+
+
 def test_best_epoch():
     assert best_epoch(VALIDATED) == 1
     assert best_epoch(history({"loss": 3.0}, {"loss": 2.0})) == 1

@@ -6,10 +6,12 @@ and scripts after ``pyplot.show()``; it returns the figure and shows nothing by 
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from fastnn.errors import InvalidTypeError
 from fastnn.optional import load
+from fastnn.training.progress import in_notebook
 
 BLUE, ORANGE, GREEN, GRAY = "#0072b2", "#d55e00", "#009e73", "#6b6b6b"
 """Of the palette of Okabe and Ito (2008), and the gray of labels."""
@@ -29,7 +31,25 @@ def new_figure(**settings: Any) -> Any:
 
 def shown_figure(**settings: Any) -> Any:
     """Return an empty figure of pyplot: notebooks show it, scripts after ``pyplot.show()``."""
-    return load("matplotlib.pyplot", purpose="a figure").figure(layout="constrained", **settings)
+    pyplot = load("matplotlib.pyplot", purpose="a figure")
+    kind = _shown_once() if in_notebook() else pyplot.Figure
+    return pyplot.figure(FigureClass=kind, layout="constrained", **settings)
+
+
+@functools.cache
+def _shown_once() -> Any:
+    """Return a class of figures that a notebook shows once, also where one is the last value of a cell.
+
+    IPython shows that value, and then matplotlib the figures that are open at the cell's end.
+    """
+    pyplot: Any = load("matplotlib.pyplot", purpose="a figure")
+
+    def _ipython_display_(self: Any) -> None:
+        if "inline" in pyplot.get_backend():
+            pyplot.close(self)
+        raise NotImplementedError  # which has IPython show it as any figure
+
+    return type("Figure", (pyplot.Figure,), {"_ipython_display_": _ipython_display_})
 
 
 def sized(figure: Any, width: float, height: float, title: str | None = None) -> Any:
