@@ -78,7 +78,7 @@ class CSVLogger(Callback):
 
     def state(self) -> dict[str, Any]:
         """Return whether there is a file to go on in."""
-        return {"written": self._columns is not None}
+        return {"written": self._columns is not None or self._resumed}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Go on in the file."""
