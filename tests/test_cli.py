@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
 from unittest import mock
 
@@ -216,18 +217,23 @@ PICTURES = {
     "cnn": ("", "-hardest", "-filters"),
     "rnn": ("",),
     "autoencoder": ("", "-scans"),
+    "gradients": ("",),
 }
+IDENTICAL = {"rnn": 4, "gradients": 2}
+"""Of demos that train more than one network."""
 
 
 @pytest.mark.needs_jit
-@pytest.mark.parametrize(("demo", "backend"), [("cnn", "numba"), ("rnn", "numba"), ("autoencoder", "numpy")])
+@pytest.mark.parametrize(
+    ("demo", "backend"), [("cnn", "numba"), ("rnn", "numba"), ("autoencoder", "numpy"), ("gradients", "numpy")]
+)
 def test_quick_demos(demo, backend, tmp_path, monkeypatch, capsys):
     pytest.importorskip("sklearn")
     pytest.importorskip("matplotlib")
     monkeypatch.chdir(tmp_path)
     assert cli.main(["demo", demo, "--quick", "--backend", backend]) == 0
     out = capsys.readouterr().out
-    assert out.count("weights: identical, every bit") == (4 if demo == "rnn" else 1)
+    assert out.count("weights: identical, every bit") == IDENTICAL.get(demo, 1)
     assert "not asked of a quick run" in out and f"on the {backend} backend" in out
     for name in PICTURES[demo]:
         path = tmp_path / f"fastnn-{demo}{name}.png"
@@ -242,6 +248,20 @@ def test_convolutions_reach_their_goal(tmp_path, capsys):
     pytest.importorskip("matplotlib")
     assert cli.main(["demo", "cnn", "--output", str(tmp_path / "x.png")]) == 0
     assert re.search(r"^goal: .*: reached$", capsys.readouterr().out, re.M)
+
+
+@pytest.mark.needs_jit
+def test_gradients_vanish_as_the_readme_says(tmp_path, capsys):
+    pytest.importorskip("sklearn")
+    pytest.importorskip("matplotlib")
+    assert cli.main(["demo", "gradients", "--output", str(tmp_path / "x.png")]) == 0
+    out = capsys.readouterr().out
+    assert len(re.findall(r"^goal: .*: reached$", out, re.M)) == 3
+    # whatever the machine, the bits are the same, and with them the README's figures
+    ratios = re.search(r"^first / last +(\S+) +(\S+)$", out, re.M).groups()
+    losses = re.search(r"^loss after training +(\S+) +(\S+)$", out, re.M).groups()
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    assert all(figure in readme for figure in (*ratios, *losses))
 
 
 @pytest.mark.needs_jit

@@ -102,8 +102,7 @@ def run(args: argparse.Namespace) -> int:
                     figure=new_figure()).savefig(output, dpi=150)  # fmt: skip
     hardest(task.test_x, task.test_y, probabilities, new_figure()).savefig(beside(output, "hardest"), dpi=150)
     kernels = network.weights["W1"][:, 0]
-    most = float(abs(kernels).max())
-    image_grid(kernels, 8, limits=(-most, most), title="The first convolution's kernels; dark adds, light subtracts",
+    image_grid(kernels, 8, signed=True, title="The first convolution's kernels: red adds, blue subtracts",
                figure=new_figure()).savefig(beside(output, "filters"), dpi=150)  # fmt: skip
     code = verdict([(f"at least {GOAL:.1%} of the test scans right", accuracy >= GOAL)], same, args.quick)
     print(f"learning curves: {output}\nhardest scans: {beside(output, 'hardest')}\n"
