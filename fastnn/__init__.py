@@ -64,6 +64,7 @@ _MODULES = (
     "random",
     "regularizers",
     "schedules",
+    "search",
 )
 
 __all__ = [
@@ -96,6 +97,7 @@ __all__ = [
     "random",
     "regularizers",
     "schedules",
+    "search",
     "set_backend",
     "sigmoid",
     "update_parameters",

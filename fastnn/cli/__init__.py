@@ -13,11 +13,14 @@ from collections.abc import Sequence
 from importlib import metadata
 from types import ModuleType
 
-from fastnn.cli import bench, compare, demo, info
+from fastnn.cli import bench, compare, demo, info, predict, search, train
 from fastnn.errors import FastnnError
 
 COMMANDS: dict[str, tuple[ModuleType, str]] = {
     "demo": (demo, "train networks on real data, see them work, and compare every bit of both backends"),
+    "train": (train, "a table in a file: train a network on it, with report, model and predictions"),
+    "predict": (predict, "what a trained model says about a new table"),
+    "search": (search, "find hyperparameters for a table: grid, random, successive halving"),
     "compare": (compare, "run one network on both backends: same bits? how fast?"),
     "bench": (bench, "measure fastnn beside NumPy, PyTorch, JAX, scikit-learn and onnxruntime"),
     "info": (info, "versions, threads, CPU features, cache, and a check of the arithmetic"),
@@ -49,6 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     top = parser()
     args = top.parse_args(arguments)
+    args.argv = list(sys.argv[1:] if arguments is None else arguments)
     if not hasattr(args, "run"):
         top.print_help()
         return 0

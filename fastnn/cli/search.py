@@ -20,18 +20,18 @@ from fastnn.search.space import Space
 RESULTS, TABLE = "results.jsonl", "results.csv"
 COORDINATES, HEAT_MAP = "coordinates.png", "heat-map.png"
 
-PARAMETERS: dict[str, tuple[type, str, bool, list[Any] | Range]] = {
+PARAMETERS: dict[str, tuple[type, str, bool, list[Any] | Range | None]] = {
     "learning_rate": (float, "of the optimizer", True, Range(1e-4, 1e-1, log=True)),
     "batch_size": (int, "samples a step", True, [16, 32, 64, 128]),
     "depth": (int, "hidden layers", False, [1, 2, 3]),
     "width": (int, "units of each", True, Range(16, 256, log=True)),
     "activation": (str, "of the hidden layers", False, ["relu", "tanh"]),
     "dropout": (float, "after each hidden layer", False, [0.0, 0.2]),
-    "l1": (float, "penalty on weights", True, [0.0]),
+    "l1": (float, "penalty on weights", True, None),
     "l2": (float, "penalty on their squares", True, [0.0, 1e-4]),
-    "optimizer": (str, "its name", False, ["adam"]),
+    "optimizer": (str, "its name", False, None),
 }
-"""Type, help, whether ranges are logarithmic, and what is searched by default."""
+"""Type, help, whether ranges are logarithmic, and what is searched by default: nothing for None."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +53,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="what it shows (default: the first two that vary)")
     space = parser.add_argument_group("what is searched", "values, as 1 2 3, or a range, as 1e-4..1e-1")
     for name, (_, about, log, default) in PARAMETERS.items():
-        shown = f"{default.low:g}..{default.high:g}" if isinstance(default, Range) else " ".join(map(str, default))
+        if isinstance(default, Range):
+            shown = f"{default.low:g}..{default.high:g}"
+        else:
+            shown = "not searched" if default is None else " ".join(map(str, default))
         scale = ", ranges by factors" if log else ""
         space.add_argument(f"--{name.replace('_', '-')}", nargs="+", metavar="VALUE", dest=f"space_{name}",
                            help=f"{about}{scale} (default: {shown})")
@@ -67,7 +70,7 @@ def space_of(args: argparse.Namespace) -> Space:
         given = getattr(args, f"space_{name}")
         if given is not None:
             found[name] = _values(f"--{name.replace('_', '-')}", given, kind, log)
-        elif args.strategy != "grid":
+        elif args.strategy != "grid" and default is not None:
             found[name] = default
     if not found:
         raise InvalidValueError("a grid needs the values to try, for example --learning-rate 0.01 0.001 --width 32 128")
@@ -152,6 +155,6 @@ def _train_line(args: argparse.Namespace, parameters: dict[str, Any]) -> str:
         words += [f"--{name}", str(getattr(args, name))] if getattr(args, name) != default else []
     words += ["--hidden", *[str(parameters.get("width", 64))] * parameters.get("depth", 1)]
     for name, value in parameters.items():
-        if name not in ("width", "depth"):
+        if name not in ("width", "depth") and value != 0:
             words += [f"--{name.replace('_', '-')}", str(value)]
     return shlex.join(words)

@@ -348,7 +348,7 @@ class Sequential:
         """Write everything that the model is to a safetensors file, and where its training stands.
 
         The file is replaced at once and durably: a crash at any moment leaves the old one or the new one.
-        ``metadata``, names to what JSON can say, goes into it as well; ``fastnn.models.saved.load_metadata`` reads it.
+        ``metadata``, names to what JSON can say, goes into it as well; ``fastnn.models.load_metadata`` reads it.
 
         Raises
         ------

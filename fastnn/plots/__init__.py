@@ -10,11 +10,14 @@ from fastnn.plots.compared_curves import compared_curves
 from fastnn.plots.confusion_matrix import confusion_matrix
 from fastnn.plots.decision_boundary import decision_boundary
 from fastnn.plots.figure import new_figure
+from fastnn.plots.heat_map import heat_map
 from fastnn.plots.image_grid import image_grid
 from fastnn.plots.layer_histograms import activation_histograms, gradient_histograms, gradient_norms
 from fastnn.plots.learning_curves import learning_curves
 from fastnn.plots.learning_rate_curve import learning_rate_curve
 from fastnn.plots.live_plot import LivePlot
+from fastnn.plots.parallel_coordinates import parallel_coordinates
+from fastnn.plots.predicted_against_true import predicted_against_true
 from fastnn.plots.text_curves import text_curves
 from fastnn.plots.text_plot import TextPlot
 from fastnn.plots.weight_images import weight_images
@@ -28,10 +31,13 @@ __all__ = [
     "decision_boundary",
     "gradient_histograms",
     "gradient_norms",
+    "heat_map",
     "image_grid",
     "learning_curves",
     "learning_rate_curve",
     "new_figure",
+    "parallel_coordinates",
+    "predicted_against_true",
     "text_curves",
     "weight_images",
 ]

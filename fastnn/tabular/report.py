@@ -72,7 +72,7 @@ def _summary(found: TrainedTable) -> list[str]:
              for name, (own, guess) in shown]  # fmt: skip
     rows = len(split.train) + len(split.validation) + len(split.test)
     return [
-        f'<p class="soft">A neural network for {text(kind)}, learned from {len(split.train):,} of {rows:,} rows by fastnn.</p>',
+        f'<p class="soft">A network for {text(kind)} that learned from {len(split.train):,} of {rows:,} rows.</p>',
         f'<div class="cards">{"".join(cards)}</div>',
         '<p class="soft">Scores are of rows that the network never saw and that nothing was chosen by. Guessing means '
         f"{'the most frequent class' if target.classes else 'the mean (for the absolute error, the median)'} of the "
