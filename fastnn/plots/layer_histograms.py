@@ -150,7 +150,8 @@ def _hills(values: Mapping[str, Sequence[Array]], rows: Mapping[str, list[str]],
     if low == high:
         low, high = low - 0.5, high + 0.5
     edges = np.linspace(low, high, bins + 1)
-    figure = sized(figure, 4.6 * len(values) + 0.6 if len(values) > 1 else 6.4, max(2.4, 0.5 * most + 1.0), title)
+    width, row = 4.6 * len(values) + 0.6 if len(values) > 1 else 6.4, 0.5 if most <= 16 else 0.32
+    figure = sized(figure, width, max(2.4, row * most + 1.0), title)
     panels = figure.subplots(1, len(values), squeeze=False, sharex=True)[0]
     for panel, (name, layers), color in zip(panels, shown.items(), (BLUE, ORANGE) * MOST_MODELS):
         light_axes(panel)

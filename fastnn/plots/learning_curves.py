@@ -44,7 +44,7 @@ def learning_curves(history: History, *, logarithmic: bool = False, title: str |
     """
     check_history(history, "learning_curves")
     names = quantities(history)
-    columns = min(COLUMNS, len(names))
+    columns = 2 if len(names) == 4 else min(COLUMNS, len(names))
     rows = -(-len(names) // columns)
     figure = sized(figure, 4.6 * columns if columns > 1 else 6.4, 3.6 * rows, title)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
@@ -108,6 +108,8 @@ def _panel(axes: Any, history: History, name: str, best: int) -> None:
             _mark(axes, history.epoch[best] + 1, shown[best - len(history.epoch)], color)
         legend(axes)
     axes.xaxis.get_major_locator().set_params(integer=True)
+    if len(history.epoch) == 1:
+        axes.set_xlim(epochs[0] - 1, epochs[0] + 1)
 
 
 def _mark(axes: Any, epoch: int, value: float, color: str) -> None:
