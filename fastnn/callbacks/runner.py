@@ -105,6 +105,9 @@ class CallbackList:
             callback.set_model(model)
             callback.set_params(dict(params or {}))
 
+    def __len__(self) -> int:
+        return len(self.callbacks)
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Leave the callbacks behind when a model is copied or pickled: they belong to the training."""
         return CallbackList, ()

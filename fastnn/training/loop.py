@@ -299,8 +299,9 @@ def _epoch(task: Training, counter: Counter, progress: Progress, interrupt: Inte
         if callbacks.stopped and first:
             break
         interrupt.check()  # not behind the last piece: an epoch whose steps are all made is to be counted
-        with _away(task.pace):
-            callbacks.batch_begin(counter.step, first)
+        if callbacks:
+            with _away(task.pace):
+                callbacks.batch_begin(counter.step, first)
         start = first * task.batch
         scalars = task.scalars.rows(counter.step + 1, steps)
         out = np.empty((count, outputs), task.executor.dtype) if task.metrics else None
@@ -313,10 +314,12 @@ def _epoch(task: Training, counter: Counter, progress: Progress, interrupt: Inte
         _update(task.metrics, task.executor.plan, task.y, out, data.weight, rows)
         position.steps, position.total = first + steps, total
         progress.advance(count, running)
-        with _away(task.pace):
-            each = losses[:, 0] / sizes + losses[:, 1]
-            piece = Piece(partial(_again, task, data, start, scalars, draw), partial(_samples, data, start, task.batch))
-            callbacks.batch_end(counter.step, first + steps - 1, start + count == samples, each, running, piece)
+        if callbacks:
+            with _away(task.pace):
+                each, last = losses[:, 0] / sizes + losses[:, 1], start + count == samples
+                again = partial(_again, task, data, start, scalars, draw)
+                piece = Piece(again, partial(_samples, data, start, task.batch))
+                callbacks.batch_end(counter.step, first + steps - 1, last, each, running, piece)
     return running()
 
 
