@@ -15,6 +15,8 @@ from mpmath import mpf
 
 from fastnn import schedules
 from fastnn.errors import InvalidTypeError, InvalidValueError, UnknownNameError
+from fastnn.layers import Dense
+from fastnn.models import Sequential
 from fastnn.optimizers import SGD
 from fastnn.schedules import SCHEDULES, LearningRateSchedule
 
@@ -141,6 +143,35 @@ def test_config_round_trip(schedule):
 @pytest.mark.parametrize("schedule", ALL)
 def test_optimizers_take_schedules(schedule):
     assert_same_bits(SGD(schedule).learning_rates(STEPS + 1), schedule(STEPS))
+
+
+@pytest.mark.parametrize("schedule", ALL)
+def test_a_training_takes_the_same_rates(schedule):
+    """At once in ``fit``, one by one in ``train_on_batch`` and for a user's function."""
+    x, y = np.eye(6)[:, :4], np.arange(6.0)
+    found = []
+    for rate in (schedule, schedule, lambda step: schedule(step)):
+        model = Sequential([Dense(3, "tanh"), Dense(1)], dtype="float64", backend="numpy")
+        model.build((None, 4))
+        model.compile(SGD(rate), "mse")
+        found.append(model)
+    found[0].fit(x, y, 2, epochs=30, shuffle=False, verbose=0)
+    found[2].fit(x, y, 2, epochs=30, shuffle=False, verbose=0)
+    for step in range(90):
+        part = slice(step * 2 % 6, step * 2 % 6 + 2)
+        found[1].train_on_batch(x[part], y[part])
+    assert_same_bits(found[0].parameters, found[1].parameters)
+    assert_same_bits(found[0].parameters, found[2].parameters)
+
+
+def test_a_rate_that_is_none_is_named():
+    model = Sequential([Dense(1)], dtype="float64", backend="numpy")
+    model.build((None, 4))
+    model.compile(SGD(schedules.ExponentialDecay(1e300, 1, 1e5)), "mse")
+    model.fit(np.zeros((2, 4)), np.zeros(2), 1, verbose=0)  # the next rate would not be finite
+    model.compile(SGD(schedules.ExponentialDecay(1e300, 1, 1e5)), "mse")
+    with pytest.raises(InvalidValueError, match="the schedule's rate at step 3 must be finite, got inf"):
+        model.fit(np.zeros((8, 4)), np.zeros(8), 1, verbose=0)
 
 
 def test_values_by_hand():

@@ -33,6 +33,7 @@ class LearningRateSchedule(ABC):
 
     Examples
     --------
+    >>> from fastnn.schedules import StepDecay
     >>> halved = StepDecay(0.1, step_size=100, gamma=0.5)
     >>> halved(250)
     0.025

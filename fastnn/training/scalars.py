@@ -12,11 +12,15 @@ from typing import Any
 import numpy as np
 
 from fastnn.optimizers import Optimizer
+from fastnn.schedules import LearningRateSchedule
 
 Array = np.ndarray[Any, Any]
 
 MOST_STEPS = 4096
 """Longest block: 160 KB of Adam's scalars in float64."""
+
+_GREAT = 1e30
+"""Rates from here on are looked at one by one: they may leave float32, or all numbers."""
 
 
 class StepScalars:
@@ -39,13 +43,23 @@ class StepScalars:
         """Return the scalars of steps ``first`` (1-based) and on, (steps, K), contiguous."""
         start = first - self._first
         if start < 0 or start + steps > len(self._table) or self._settings != vars(self._optimizer):
-            # a schedule is asked for the steps that are made, and no others
-            ahead = 0 if callable(self._optimizer.learning_rate) else min(2 * len(self._table), MOST_STEPS)
-            self._table = self._computed(first, max(steps, ahead))
+            rate = self._optimizer.learning_rate
+            # a user's function is asked for the steps that are made, and no others
+            known = isinstance(rate, LearningRateSchedule) or not callable(rate)
+            ahead = min(2 * len(self._table), MOST_STEPS) if known else 0
+            self._table = self._computed(first, steps, ahead)
             self._first, self._settings, start = first, dict(vars(self._optimizer)), 0
         return self._table[start : start + steps]
 
-    def _computed(self, first: int, steps: int) -> Array:
-        numbers = np.arange(first, first + steps)
-        rates = self._optimizer.learning_rates(numbers)
+    def _computed(self, first: int, steps: int, ahead: int) -> Array:
+        """Return the scalars of ``steps`` steps, and as many as ``ahead`` where it is greater."""
+        numbers = np.arange(first, first + max(steps, ahead))
+        schedule = self._optimizer.learning_rate
+        if isinstance(schedule, LearningRateSchedule):
+            rates = schedule(numbers - 1)  # all at once: 2 us less a step than one by one
+            if not ((rates >= 0) & (rates < _GREAT)).all():
+                numbers = numbers[:steps]  # a step that is never made is no error
+                rates = self._optimizer.learning_rates(numbers)
+        else:
+            rates = self._optimizer.learning_rates(numbers)
         return np.ascontiguousarray(self._optimizer.scalars(numbers, rates), self._dtype)
