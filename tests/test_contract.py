@@ -295,6 +295,7 @@ OPTIONAL = [
     "optuna",
     "pandas",
     "pyarrow",
+    "h5py",
 ]
 
 
@@ -309,7 +310,7 @@ def modules() -> list[str]:
     """Return every module that has no business with Numba or an optional package."""
     names = [relative(path).removesuffix(".py").replace("/", ".").removesuffix(".__init__") for path in
              sorted(PACKAGE.rglob("*.py"))]  # fmt: skip
-    apart = ("backends.numba_backend", "bench.peers", "estimators", "__main__", "__init__")
+    apart = ("backends.numba_backend", "bench.peers", "estimators", "exchange.torch_modules", "__main__", "__init__")
     return ["fastnn", *(f"fastnn.{name}" for name in names if not name.startswith(apart))]
 
 

@@ -5,6 +5,7 @@ What onnxruntime has no float64 kernel for is computed by ONNX's own reference i
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from typing import Any
@@ -18,7 +19,7 @@ from onnx.reference import ReferenceEvaluator
 
 from fastnn import Sequential, activations
 from fastnn import layers as L
-from fastnn.errors import InvalidValueError, MissingPackageError, NotBuiltError
+from fastnn.errors import FileWriteError, InvalidValueError, MissingPackageError, NotBuiltError
 from fastnn.exchange import onnx_file, to_onnx
 from fastnn.exchange.onnx_ops import OPS
 from fastnn.plan import PlanBuilder
@@ -224,10 +225,10 @@ def test_a_failing_write_leaves_the_old_file(tmp_path, monkeypatch):
     path.write_text("old")
 
     def fail(*arguments: Any) -> None:
-        raise OSError("disk full")
+        raise OSError(errno.ENOSPC, "disk full")
 
     monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(FileWriteError, match="disk full"):
         model.export_onnx(path)
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["model.onnx"]

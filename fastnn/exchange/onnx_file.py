@@ -8,7 +8,6 @@ and outputs are shaped as for ``predict``, channels last, with any number of sam
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from fastnn.errors import InvalidValueError
 from fastnn.exchange.onnx_graph import OnnxGraph
 from fastnn.exchange.onnx_ops import OPS
 from fastnn.exchange.onnx_recurrent import OPERATORS, folds
+from fastnn.files.durable import write_durably
 from fastnn.plan import PlanBuilder
 from fastnn.plan.plan import Op
 
@@ -124,7 +124,7 @@ def _fold(graph: OnnxGraph, ops: list[Op]) -> None:
 
 
 def export_onnx(model: Sequential, path: str | os.PathLike[str], *, dtype: Any = None) -> None:
-    """Write a model as an ONNX file, whole or not at all; see ``to_onnx``.
+    """Write a model as an ONNX file, durably, whole or not at all; see ``to_onnx``.
 
     Parameters
     ----------
@@ -136,12 +136,7 @@ def export_onnx(model: Sequential, path: str | os.PathLike[str], *, dtype: Any =
     ------
     NotBuiltError, MissingPackageError, InvalidValueError
         As of ``to_onnx``; nothing is written.
+    FileWriteError
+        If the system refuses to write; a file that was there stays as it was.
     """
-    content = to_onnx(model, dtype=dtype).SerializeToString()
-    target = Path(path)
-    beside = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        beside.write_bytes(content)
-        os.replace(beside, target)
-    finally:
-        beside.unlink(missing_ok=True)
+    write_durably(path, [to_onnx(model, dtype=dtype).SerializeToString()])

@@ -42,7 +42,7 @@ def along_axes(table: Array, shape: tuple[int, ...], wanted: tuple[int, ...]) ->
         found.append(np.where(read < 0, -1, np.unravel_index(np.maximum(read, 0), shape)[axis]))
     grids = np.meshgrid(*found, indexing="ij")
     again = np.ravel_multi_index([np.maximum(grid, 0) for grid in grids], shape)
-    zeros = np.logical_or.reduce([grid < 0 for grid in grids])
+    zeros = np.stack(grids).min(axis=0) < 0
     if any(np.diff(np.flatnonzero(read >= 0)).max(initial=1) > 1 for read in found):  # zeros in between
         return None
     return found if np.array_equal(np.where(zeros, -1, again), rows) else None
@@ -96,7 +96,7 @@ def concatenate(graph: OnnxGraph, op: Op) -> None:
     axis = next(
         axis
         for axis in range(rank)
-        if math.prod(z.shape[:axis]) == op.static["outer"] and sum(x.shape[axis] for x in parts) == z.shape[axis]
+        if math.prod(z.shape[:axis]) == op.static["outer"] and parts[0].shape[axis] != z.shape[axis]
     )
     layout = graph.layout(parts[0]) if rank > 1 else last(rank)
     names = [graph.take(x, layout) for x in parts]
