@@ -112,9 +112,23 @@ def test_decision_boundary_of_an_estimator():
     colors = {tuple(color) for color in picture.reshape(-1, 3)}
     assert len(colors) == 2
     assert (picture[:, :25] == picture[0, 0]).all() and (picture[:, 26:] == picture[0, -1]).all()
-    points = {tuple(map(tuple, c.get_offsets())) for c in axes.collections if len(c.get_offsets())}
-    assert {((-1.0, 0.0), (-1.0, 1.0)), ((1.0, 0.0),), ((1.0, 1.0),)} <= points
+    points = {"white": [], "black": []}
+    for drawn in axes.collections:
+        edges = {(1.0, 1.0, 1.0): "white", (0.0, 0.0, 0.0): "black"}
+        edge = edges.get(tuple(drawn.get_edgecolor()[0][:3]))
+        if edge:
+            points[edge] += map(tuple, drawn.get_offsets())
+    assert points["white"] == [(-1.0, 0.0), (-1.0, 1.0), (1.0, 0.0)] and points["black"] == [(1.0, 1.0)]
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["left", "right", "1 wrong"]
+
+
+def test_decision_boundary_stands_upright():
+    above = type("Above", (), {"predict": lambda self, x: (x[:, 1] > 0).astype(int)})()
+    image = decision_boundary(above, [[0.0, -1.0], [1.0, 1.0]], resolution=40, figure=new_figure()).axes[0].images[0]
+    picture = np.asarray(image.get_array())
+    assert (picture[:20] == picture[0, 0]).all() and (picture[20:] == picture[-1, 0]).all()
+    assert picture[0, 0, 2] > picture[-1, 0, 2]  # blue first
+    assert image.origin == "lower" and image.get_extent() == [-0.08, 1.08, -1.16, 1.16]
 
 
 def boundary_model(units, activation, loss):
