@@ -54,6 +54,7 @@ def run(args: argparse.Namespace) -> int:
         args.batch_size, args.epochs, args.patience, args.dtype, args.seed,
     )  # fmt: skip
     job = prepared(args)
+    settings.network(job.target)  # what is no network is refused before anything is written
     folder = output_folder(args.output)
     for note in job.notes:
         print(f"note: {note}")

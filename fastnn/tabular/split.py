@@ -24,6 +24,12 @@ class Split:
     test: Array
 
 
+def check_rows(rows: int) -> None:
+    """Raise an error if there are too few rows to learn from."""
+    if rows < FEWEST:
+        raise InvalidValueError(f"training needs at least {FEWEST} rows, got {rows}")
+
+
 def split_rows(rows: int, labels: Array | None, test: float, validation: float, seed: int) -> Split:
     """Return which rows do what.
 
@@ -46,8 +52,7 @@ def split_rows(rows: int, labels: Array | None, test: float, validation: float, 
     for name, share in (("test", test), ("validation", validation)):
         if not isinstance(share, int | float) or isinstance(share, bool) or not 0 < share < 1:
             raise InvalidValueError(f"the share of rows for {name} must be between 0 and 1, got {share!r}")
-    if rows < FEWEST:
-        raise InvalidValueError(f"training needs at least {FEWEST} rows, got {rows}")
+    check_rows(rows)
     order = random.permutation(seed, 0, rows, purpose=Purpose.SPLIT)
     rest, held_out = _divided(order, labels, test)
     train, validated = _divided(rest, labels, validation)

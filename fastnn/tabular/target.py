@@ -11,7 +11,7 @@ from fastnn.errors import InvalidValueError
 from fastnn.models.mlp import TASKS
 from fastnn.tabular.features import numbers_of, standard
 from fastnn.tabular.reading import as_number
-from fastnn.tabular.table import BOOL, NUMBER, OTHER, TEXT, Array, Column, rows_text
+from fastnn.tabular.table import BOOL, NUMBER, OTHER, TEXT, Array, Column, rows_text, spelled
 
 CLASSIFICATION, REGRESSION = TASKS
 MOST_CLASSES = 1000
@@ -48,7 +48,7 @@ class Target:
         if self.task == REGRESSION:
             return numbers_of(self.name, column)
         place = {name: i for i, name in enumerate(self.classes)}
-        return np.array([place[text or ""] for text in column.texts()], np.int64)
+        return np.array([place[name] for name in _names(column)], np.int64)
 
     def scaled(self, values: Array) -> Array:
         """Return what the network learns: labels as they are, values with mean 0 and deviation 1."""
@@ -109,7 +109,7 @@ def choose_target(name: str, column: Column, task: str | None, notes: list[str])
         if (values == values[0]).all():
             raise InvalidValueError(f"the target {name!r} is {values[0]:g} in every row: there is nothing to learn")
         return Target(name, task)
-    classes = {text or "" for text in column.texts()}
+    classes = set(_names(column))
     if len(classes) == 1:
         raise InvalidValueError(f"the target {name!r} is {classes.pop()!r} in every row: nothing can be told apart")
     if len(classes) > MOST_CLASSES:
@@ -118,13 +118,21 @@ def choose_target(name: str, column: Column, task: str | None, notes: list[str])
     return Target(name, task, tuple(sorted(classes, key=_by_size)))
 
 
+def _names(column: Column) -> list[str]:
+    """Return the class of each row of a column without holes: 1, 1.0 and 01 are one number, hence one class."""
+    if column.kind == NUMBER:
+        assert column.numbers is not None
+        return [spelled(value) for value in column.numbers.tolist()]
+    return [text or "" for text in column.texts()]
+
+
 def _by_size(text: str) -> tuple[int, float, str]:
     number = as_number(text)
     return (1, 0.0, text) if number is None or number != number else (0, number, text)
 
 
 def _guessed(column: Column) -> tuple[str, str]:
-    different = sorted({text or "" for text in column.texts()})
+    different = set(_names(column))
     if column.kind in (TEXT, BOOL):
         return CLASSIFICATION, f"holds {'texts' if column.kind == TEXT else 'True and False'}"
     assert column.numbers is not None

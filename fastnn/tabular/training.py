@@ -10,10 +10,11 @@ from fastnn.backends import Backend, use_backend
 from fastnn.callbacks import EarlyStopping
 from fastnn.errors import InvalidValueError
 from fastnn.models.mlp import MLPBuilder
+from fastnn.models.sequential import Sequential
 from fastnn.tabular.features import Feature, choose_features, encode
 from fastnn.tabular.predict import TableModel
 from fastnn.tabular.scores import scores
-from fastnn.tabular.split import Split, split_rows
+from fastnn.tabular.split import Split, check_rows, split_rows
 from fastnn.tabular.table import Array, Table
 from fastnn.tabular.target import Target, choose_target, with_scale
 from fastnn.training.history import History
@@ -83,8 +84,10 @@ def prepare(table: Table, target: str, *, task: str | None = None, drop: Sequenc
     if target in drop:
         raise InvalidValueError(f"the target {target!r} cannot be dropped")
     table = table.without(list(drop))
-    chosen = choose_target(target, table[target], task, notes)
-    truth = chosen.encode(table[target])
+    column = table[target]
+    check_rows(table.rows)
+    chosen = choose_target(target, column, task, notes)
+    truth = chosen.encode(column)
     split = split_rows(table.rows, truth if chosen.classes else None, test, validation, seed)
     chosen = with_scale(chosen, truth[split.train])
     inputs = table.without([target])
@@ -117,6 +120,12 @@ class Settings:
         for name in ("batch_size", "epochs"):
             positive_whole(name, getattr(self, name))
         positive_whole("patience", self.patience, zero=True)
+
+    def network(self, target: Target) -> Sequential:
+        """Return the network for a target, compiled; a setting that is none raises here."""
+        build = MLPBuilder(target.task, target.outputs, self.dtype)
+        return build(hidden=self.hidden, activation=self.activation, dropout=self.dropout, l1=self.l1, l2=self.l2,
+                     optimizer=self.optimizer, learning_rate=self.learning_rate, seed=self.seed)  # fmt: skip
 
 
 @dataclass
@@ -158,9 +167,7 @@ def train_table(prepared: Prepared, settings: Settings, *, verbose: int | str = 
     The weights are those of the epoch with the least validation loss. With ``patience`` 0 training does not stop early.
     """
     target, split, s = prepared.target, prepared.split, settings
-    builder = MLPBuilder(target.task, target.outputs, s.dtype)
-    network = builder(hidden=s.hidden, activation=s.activation, dropout=s.dropout, l1=s.l1, l2=s.l2, seed=s.seed,
-                      optimizer=s.optimizer, learning_rate=s.learning_rate)  # fmt: skip
+    network = s.network(target)
     stopping = EarlyStopping("val_loss", patience=s.patience or s.epochs, restore_best_weights=True)
     x, y = prepared.part(split.train, s.dtype)
     with use_backend(backend) if backend is not None else nullcontext():
