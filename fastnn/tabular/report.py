@@ -18,7 +18,7 @@ from fastnn.tabular.features import CategoryFeature, Feature
 from fastnn.tabular.html import bar, card, page, picture, table, text
 from fastnn.tabular.importance import TIMES, importance
 from fastnn.tabular.scores import by_class
-from fastnn.tabular.table import Column
+from fastnn.tabular.table import BOOL, Column
 from fastnn.tabular.training import TrainedTable
 
 MOST_COLUMNS = 60
@@ -116,7 +116,8 @@ def _column_row(feature: Feature, column: Column) -> list[Any]:
         names = [name or "(missing)" for name in feature.categories]
         listed = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
         return [feature.name, f"{len(names)} categories", listed, missing or "–"]
-    assert column.numbers is not None or column.raw is not None
+    if column.kind == BOOL:
+        return [feature.name, "truth value", f"True in {feature.mean:.0%} of the training rows", missing or "–"]
     known = np.sort(column.numbers[~np.isnan(column.numbers)]) if column.numbers is not None else np.array([])
     values = f"{number(known[0])} to {number(known[-1])}, mean {number(feature.mean)}" if len(known) else ""
     filled = "" if feature.fill is None or not missing else f", filled with {number(feature.fill)}"
@@ -207,6 +208,7 @@ def _examples(found: TrainedTable) -> list[str]:
 
 
 def _reproduction(found: TrainedTable, command: str, versions: dict[str, str]) -> list[str]:
+    words = " ".join(f"<span>{text(word)}</span>" for word in command.split(" "))
     weights = hashlib.sha256(found.model.network.parameters.tobytes()).hexdigest()
     rows: list[list[Any]] = [
         ["seed", found.settings.seed],
@@ -217,7 +219,7 @@ def _reproduction(found: TrainedTable, command: str, versions: dict[str, str]) -
     return [
         "<h2>Again, to the bit</h2>",
         "<p>This line, on the same data, makes the same network, bit for bit, on any machine and with any number of "
-        f"threads:</p><pre>{text(command)}</pre>",
+        f"threads:</p><pre>{words}</pre>",
         table([], rows),
     ]
 
