@@ -134,15 +134,15 @@ def test_a_trial_uses_one_thread_and_leaves_no_trace():
 
 
 def test_halving_continues_where_trials_stood():
-    found = quick(strategy="halving", trials=6, epochs=6, factor=2, min_epochs=2)
-    assert [(r.trials, r.epochs) for r in rungs(6, 6, 2, 2)] == [(6, 2), (3, 4), (1, 6)]
-    assert [row["epochs"] for row in found.rows] == [6, 4, 4, 2, 2, 2]
+    found = quick(strategy="halving", trials=6, epochs=6, factor=2, min_epochs=1)
+    assert [(r.trials, r.epochs) for r in rungs(6, 6, 2, 1)] == [(6, 1), (3, 3), (1, 6)]
+    assert [row["epochs"] for row in found.rows] == [6, 3, 3, 1, 1, 1]
     best = found.best
     # the best trial, trained by itself in one go
     whole = search({n: [v] for n, v in best["parameters"].items()}, X, Y, build=Fixed(best["seed"]), strategy="grid",
                    epochs=6, backend="numpy", seed=3)  # fmt: skip
     assert whole.best["weights"] == best["weights"] and whole.best["score"] == best["score"]
-    assert quick(strategy="halving", trials=6, epochs=6, factor=2, min_epochs=2, workers=2).rows == found.rows
+    assert quick(strategy="halving", trials=6, epochs=6, factor=2, min_epochs=1, workers=2).rows == found.rows
 
 
 class Fixed:
@@ -161,7 +161,8 @@ class Fixed:
 
 def test_rungs():
     assert [(r.trials, r.epochs) for r in rungs(27, 27)] == [(27, 1), (9, 3), (3, 9), (1, 27)]
-    assert [(r.trials, r.epochs) for r in rungs(27, 4)] == [(27, 1), (9, 3), (3, 4)]
+    assert [(r.trials, r.epochs) for r in rungs(27, 4)] == [(27, 1), (9, 4)]
+    assert [(r.trials, r.epochs) for r in rungs(27, 30)] == [(27, 1), (9, 3), (3, 10), (1, 30)]
     assert [(r.trials, r.epochs) for r in rungs(2, 10)] == [(2, 10)]
     assert [(r.trials, r.epochs) for r in rungs(10, 10, 2, 5)] == [(10, 5), (5, 10)]
     with pytest.raises(InvalidValueError, match="at most epochs"):
@@ -255,7 +256,7 @@ def test_a_search_goes_on_from_its_file(tmp_path):
 
 
 def test_halving_goes_on_from_its_file(tmp_path):
-    settings = {"strategy": "halving", "trials": 6, "epochs": 6, "factor": 2, "min_epochs": 2}
+    settings = {"strategy": "halving", "trials": 6, "epochs": 6, "factor": 2, "min_epochs": 1}
     file = tmp_path / "found.jsonl"
     whole = quick(**settings, results=file)
     lines = file.read_bytes().splitlines(keepends=True)

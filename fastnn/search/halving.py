@@ -31,7 +31,7 @@ def rungs(trials: int, epochs: int, factor: int = 3, min_epochs: int | None = No
     factor : int
         By which epochs grow and trials shrink.
     min_epochs : int, optional
-        Of the first round; by default so few that the last round holds one to ``factor`` trials.
+        The first round has at least so many; by default so few that the last round holds fewer than ``factor`` trials.
 
     Examples
     --------
@@ -42,17 +42,14 @@ def rungs(trials: int, epochs: int, factor: int = 3, min_epochs: int | None = No
     positive_whole("epochs", epochs)
     if positive_whole("factor", factor) < 2:
         raise InvalidValueError(f"factor must be at least 2, got {factor}")
-    if min_epochs is None:
-        first = epochs
-        left = trials
-        while left >= factor and first // factor >= 1:
-            left, first = left // factor, first // factor
-    else:
-        first = positive_whole("min_epochs", min_epochs)
-        if first > epochs:
-            raise InvalidValueError(f"min_epochs must be at most epochs, {epochs}, got {min_epochs}")
-    found = [Rung(trials, first)]
-    while found[-1].epochs < epochs:
-        last = found[-1]
-        found.append(Rung(max(1, last.trials // factor), min(epochs, last.epochs * factor)))
+    least = 1 if min_epochs is None else positive_whole("min_epochs", min_epochs)
+    if least > epochs:
+        raise InvalidValueError(f"min_epochs must be at most epochs, {epochs}, got {min_epochs}")
+    budgets = [epochs]
+    while budgets[0] // factor >= least and trials >= factor ** len(budgets):
+        budgets.insert(0, budgets[0] // factor)
+    found = []
+    for budget in budgets:
+        found.append(Rung(trials, budget))
+        trials = max(1, trials // factor)
     return found

@@ -26,14 +26,14 @@ table { border-collapse: collapse; margin: 10px 0; font-size: 14px; }
 th { text-align: left; font-weight: 600; color: var(--soft); font-size: 13px; }
 th, td { padding: 5px 22px 5px 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-td { overflow-wrap: anywhere; }
+td { overflow-wrap: anywhere; } td:first-child { overflow-wrap: break-word; }
 img { max-width: 100%; height: auto; display: block; margin: 10px 0; }
 .bar { height: 11px; border-radius: 2px; background: var(--blue); min-width: 1px; display: inline-block; }
 code, pre { font: 13px/1.5 ui-monospace, "SF Mono", Menlo, Consolas, monospace; }
 pre { background: var(--ground); border: 1px solid var(--line); border-radius: 6px; padding: 10px 14px;
   white-space: pre-wrap; overflow-wrap: anywhere; }
 pre span { display: inline-block; max-width: 100%; }
-@media print { body { max-width: none; padding: 0; font-size: 12px; } h2 { break-after: avoid; margin-top: 26px; }
+@media print { body { max-width: none; padding: 0; font-size: 12px; } h2, h2 + p { break-after: avoid; } h2 { margin-top: 26px; }
   img, table, .card, pre { break-inside: avoid; } tr { break-inside: avoid; } }
 """
 
