@@ -374,6 +374,8 @@ def _reshape(w: _Writer, place: _Place) -> list[Module]:
 
 def _time_distributed(w: _Writer, place: _Place) -> list[Module]:
     inner = place.layer.layer
+    if inner.kind not in ("dense", "activation", "dropout", "flatten", "reshape"):
+        raise InvalidValueError(f"{place.label}: PyTorch has no module that does {type(inner).__name__} to each step")
     if inner.kind not in ("flatten", "reshape"):
         return w.leaf(_Place(inner, place.shape, place.op, place.arrays, place.label))
     return _reshape(w, place)

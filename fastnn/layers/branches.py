@@ -130,13 +130,18 @@ class Concatenate(Layer):
             raise InvalidValueError(f"the branches of Concatenate have no axis {self.axis}, they end in {shapes}")
         if len({(*end.shape[:axis], 0, *end.shape[axis + 1 :]) for end in ends}) > 1:
             raise InvalidValueError(f"the branches of Concatenate must be alike but for axis {self.axis}, got {shapes}")
-        while len(ends) > 1:
-            ends = [joined(plan, ends[:MOST_PARTS], axis), *ends[MOST_PARTS:]]
-        return ends[0]
+        return joined_all(plan, ends, axis)
 
 
 MOST_PARTS = 12
 """Parts that one op joins; more of them are joined a group at a time."""
+
+
+def joined_all(plan: PlanBuilder, parts: Sequence[Tensor], axis: int) -> Tensor:
+    """Emit the join of any number of tensors along one of their axes and return it."""
+    while len(parts) > MOST_PARTS:
+        parts = [joined(plan, parts[k : k + MOST_PARTS], axis) for k in range(0, len(parts), MOST_PARTS)]
+    return joined(plan, parts, axis) if len(parts) > 1 else parts[0]
 
 
 def joined(plan: PlanBuilder, parts: Sequence[Tensor], axis: int) -> Tensor:

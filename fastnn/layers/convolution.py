@@ -8,14 +8,18 @@ deep learning, arXiv 1603.07285, sections 2 to 4.
 
 from __future__ import annotations
 
+import copy
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar
+
+import numpy as np
 
 from fastnn import initializers, regularizers
 from fastnn.activations import Activation
 from fastnn.errors import InvalidTypeError, InvalidValueError
 from fastnn.layers.activation import resolve_activation
 from fastnn.layers.base import AXES, LAYERS, Layer, check_rank, sample_shape, whole_number, whole_numbers
+from fastnn.layers.rearrange import gather, row_numbers
 from fastnn.plan.builder import PlanBuilder
 from fastnn.plan.convolution import Convolution, out_places
 from fastnn.plan.plan import KerasLayout, Parameter, Tensor
@@ -28,6 +32,7 @@ class ConvolutionLayer(Layer):
 
     axes: ClassVar[int] = 2
     paddings: ClassVar[tuple[str, ...]] = ("valid", "same")
+    steps: ClassVar[int | None] = None  # of a layer that is applied to each of them
 
     _: KW_ONLY
     activation: Any = None
@@ -104,11 +109,52 @@ class ConvolutionLayer(Layer):
                 f"{name} of kernel_size {settings.kernel_size} and dilation_rate {settings.dilation_rate} takes "
                 f"samples of at least {least} cells with padding 'valid', got shape {x.shape}"
             )
+        shape = (filters, channels // groups, *settings.kernel_size)
+        if self.steps is not None:
+            return self._over_steps(plan, x, (cells, places, before), filters, groups, shape, layout)
         geometry = Convolution(on_grid(cells), channels, on_grid(places), filters, on_grid(settings.kernel_size),
                                on_grid(settings.strides), on_grid(settings.dilation_rate), on_grid(before, 0),
                                groups)  # fmt: skip
-        shape = (filters, channels // groups, *settings.kernel_size)
         return self._convolve(plan, x, "convolution", geometry, (*places, filters), shape, layout)
+
+    def over_steps(self, plan: PlanBuilder, x: Tensor) -> Tensor:
+        """Emit the layer applied to each step of samples (steps, ...), with one set of weights."""
+        plain: Any = copy.copy(self)
+        plain.steps, plain.activation, plain.activity_regularizer = x.shape[0], resolve_activation(None), None
+        z: Tensor = plain.build(plan, Tensor(x.index, x.rows // x.shape[0], x.name, x.shape[1:]))
+        a = plan.activation(z, self.activation)
+        if self.activity_regularizer is not None:
+            plan.activity_penalty(a, self.activity_regularizer.l1, self.activity_regularizer.l2)
+        return a
+
+    def _over_steps(self, plan: PlanBuilder, step: Tensor, axes: Any, filters: int, groups: int,
+                    shape: tuple[int, ...], layout: KerasLayout) -> Tensor:  # fmt: skip
+        """Emit the convolution of all steps as one of rows: sequences side by side, or images one below the other.
+
+        Images get rows of zeros, so that each starts where a place does and no place that counts reads two of them;
+        places that do are left out.
+        """
+        settings: Any = self
+        cells, places, before = axes
+        steps, channels = self.steps or 1, step.shape[-1]
+        x = Tensor(step.index, step.rows * steps, step.name, (steps, *step.shape))
+        size, strides, dilation = settings.kernel_size, settings.strides, settings.dilation_rate
+        if self.axes == 1:
+            geometry = Convolution((steps, *cells), channels, (steps, *places), filters, (1, *size), (1, *strides),
+                                   (1, *dilation), (0, *before), groups)  # fmt: skip
+            return self._convolve(plan, x, "convolution", geometry, (steps, *places, filters), shape, layout)
+        reach = (size[0] - 1) * dilation[0] + 1
+        rows = max(before[0] + cells[0], (places[0] - 1) * strides[0] + reach)
+        rows += -rows % strides[0]
+        around = ((0, 0), (before[0], rows - before[0] - cells[0]), (0, 0), (0, 0))
+        x = gather(plan, x, np.pad(row_numbers(plan, x), around, constant_values=-1))
+        all_rows, all_places = steps * rows, (steps * rows - reach) // strides[0] + 1
+        geometry = Convolution((all_rows, cells[1]), channels, (all_places, places[1]), filters, size, strides,
+                               dilation, (0, before[1]), groups)  # fmt: skip
+        z = self._convolve(plan, x.viewed((all_rows, cells[1], channels)), "convolution", geometry,
+                           (all_places, places[1], filters), shape, layout)  # fmt: skip
+        kept = np.arange(steps)[:, None] * (rows // strides[0]) + np.arange(places[0])
+        return gather(plan, z, row_numbers(plan, z)[kept])
 
 
 def on_grid(axes: tuple[int, ...], first: int = 1) -> Pair:

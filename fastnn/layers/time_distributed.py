@@ -2,21 +2,61 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from fastnn.errors import InvalidTypeError, InvalidValueError
 from fastnn.layers.activation import Activation
+from fastnn.layers.advanced_activation import ELU, ActivityRegularization, LeakyReLU, ReLU, Softmax
 from fastnn.layers.base import LAYERS, Layer, sample_shape
+from fastnn.layers.branches import joined_all
+from fastnn.layers.convolution import Conv1D, Conv2D, DepthwiseConv2D
 from fastnn.layers.dense import Dense
-from fastnn.layers.noise import Dropout
+from fastnn.layers.layer_normalization import LayerNormalization
+from fastnn.layers.noise import Dropout, GaussianNoise, SpatialDropout1D, SpatialDropout2D
+from fastnn.layers.normalization import BatchNormalization
+from fastnn.layers.pooling import (
+    AveragePooling1D,
+    AveragePooling2D,
+    GlobalAveragePooling1D,
+    GlobalAveragePooling2D,
+    GlobalMaxPooling1D,
+    GlobalMaxPooling2D,
+    MaxPooling1D,
+    MaxPooling2D,
+)
+from fastnn.layers.rearrange import (
+    Cropping1D,
+    Cropping2D,
+    Permute,
+    UpSampling1D,
+    UpSampling2D,
+    ZeroPadding1D,
+    ZeroPadding2D,
+    gather,
+    row_numbers,
+)
 from fastnn.layers.shape import Flatten, Reshape
 from fastnn.plan.builder import PlanBuilder
 from fastnn.plan.plan import Tensor
 
-STEPWISE = (Dense, Activation, Dropout)
+STEPWISE = (Dense, Activation, Dropout, GaussianNoise, ReLU, LeakyReLU, ELU, ActivityRegularization)
 """Layers that treat every position of the leading axes by itself as they are."""
+ALONG_CHANNELS = (BatchNormalization, LayerNormalization, Softmax)
+"""Those that do so along the last axis, which their ``axis`` may also count from the samples."""
+CONVOLUTIONS = (Conv1D, Conv2D, DepthwiseConv2D)
+SHAPES = (Flatten, Reshape)
+ONE_BY_ONE = (
+    MaxPooling1D, MaxPooling2D, AveragePooling1D, AveragePooling2D, GlobalMaxPooling1D, GlobalMaxPooling2D,
+    GlobalAveragePooling1D, GlobalAveragePooling2D, SpatialDropout1D, SpatialDropout2D, ZeroPadding1D, ZeroPadding2D,
+    Cropping1D, Cropping2D, UpSampling1D, UpSampling2D, Permute,
+)  # fmt: skip
+"""Layers without weights that are built once for each step."""
+TAKEN = (*STEPWISE, *ALONG_CHANNELS, *CONVOLUTIONS, *SHAPES, *ONE_BY_ONE)
 
 
 @dataclass
@@ -25,10 +65,19 @@ class TimeDistributed(Layer):
 
     Parameters
     ----------
-    layer : Dense, Activation, Dropout, Flatten or Reshape
-        What it does to a sample is done to each step. ``Dense``, ``Activation`` and ``Dropout`` do so anyway.
+    layer : Layer
+        What it does to a sample is done to each step, with one set of weights. Taken are ``Dense``, activations,
+        ``Dropout`` and noise, ``BatchNormalization`` (over samples and steps, as in Keras), ``LayerNormalization``,
+        ``Conv1D``, ``Conv2D``, ``DepthwiseConv2D``, pooling, padding, cropping, upsampling, ``Permute``, ``Flatten``
+        and ``Reshape``. Not taken are recurrent layers, ``Embedding``, ``PReLU``, ``Conv2DTranspose`` and layers made
+        of layers.
     input_shape : tuple of int, optional
         Shape of a sample, steps first, for the first layer of a model that is to be built before it sees data.
+
+    Notes
+    -----
+    A convolution of images goes over all steps' images, one below the other, with rows of zeros between them where it
+    pads: these take part in its sums as zeros, which the layer by itself leaves out.
     """
 
     kind = "time_distributed"
@@ -37,9 +86,10 @@ class TimeDistributed(Layer):
     input_shape: Any = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.layer, (*STEPWISE, Flatten, Reshape)):
-            names = ", ".join(kind.__name__ for kind in (*STEPWISE, Flatten, Reshape))
-            raise InvalidTypeError(f"TimeDistributed takes one of {names}, got {self.layer!r}")
+        if type(self.layer) not in TAKEN:
+            names = ", ".join(kind.__name__ for kind in TAKEN)
+            got = type(self.layer).__name__ if isinstance(self.layer, Layer) else repr(self.layer)
+            raise InvalidTypeError(f"TimeDistributed takes one of {names}, got {got}")
         sample_shape(self.input_shape)
 
     def build(self, plan: PlanBuilder, x: Tensor) -> Tensor:
@@ -47,12 +97,30 @@ class TimeDistributed(Layer):
         if len(x.shape) < 2:
             raise InvalidValueError(f"TimeDistributed takes samples of shape (steps, ...), got {x.shape}")
         steps, rest = x.shape[0], x.shape[1:]
+        step = Tensor(x.index, x.rows // steps, x.name, rest)
         if isinstance(self.layer, Flatten):
             return x.viewed((steps, math.prod(rest)))
         if isinstance(self.layer, Reshape):
-            step = Tensor(x.index, x.rows // steps, x.name, rest)
             return x.viewed((steps, *self.layer.build(plan, step).shape))
-        return self.layer.build(plan, x)
+        if isinstance(self.layer, ALONG_CHANNELS):
+            layer = copy.copy(self.layer)
+            layer.axis = -1 if layer.axis == len(rest) else layer.axis
+            if layer.axis != -1:
+                layer.build(plan, step)  # which says what is wrong
+            return layer.build(plan, x)  # type: ignore[no-any-return]
+        if isinstance(self.layer, CONVOLUTIONS):
+            return self.layer.over_steps(plan, x)
+        if isinstance(self.layer, ONE_BY_ONE):
+            return self._one_by_one(plan, x)
+        return self.layer.build(plan, x)  # type: ignore[no-any-return]
+
+    def _one_by_one(self, plan: PlanBuilder, x: Tensor) -> Tensor:
+        """Emit the layer for each step, and the join of what it puts out."""
+        ends = []
+        for rows in row_numbers(plan, x):
+            end = self.layer.build(plan, gather(plan, x, np.ascontiguousarray(rows)))
+            ends.append(end.viewed((1, *end.shape)))
+        return joined_all(plan, ends, 0)
 
 
 LAYERS.register("time_distributed", TimeDistributed)
