@@ -145,6 +145,25 @@ def test_halving_continues_where_trials_stood():
     assert quick(strategy="halving", trials=6, epochs=6, factor=2, min_epochs=1, workers=2).rows == found.rows
 
 
+@pytest.mark.parametrize("metric", ["val_loss", "val_accuracy"])
+def test_halving_goes_on_with_the_best(metric):
+    rows = []
+    found = quick(
+        strategy="halving",
+        trials=6,
+        epochs=6,
+        factor=2,
+        min_epochs=1,
+        metric=metric,
+        on_result=lambda r: rows.append(r),
+    )
+    sign = -1 if found.maximize else 1
+    for fewer, more in ((1, 3), (3, 6)):
+        ranked = sorted((r for r in rows if r["epochs"] == fewer), key=lambda r: (sign * r["score"], r["trial"]))
+        went_on = {r["trial"] for r in rows if r["epochs"] == more}
+        assert {r["trial"] for r in ranked[: len(went_on)]} == went_on and 0 < len(went_on) < len(ranked)
+
+
 class Fixed:
     """The default network with a given seed, whatever the trial's."""
 
