@@ -116,6 +116,14 @@ def test_every_activation(name, dtype):
     check(model, z, elementwise=True)
 
 
+@pytest.mark.parametrize(("name", "z"), [("elu", -1e-9), ("selu", -1e-9), ("softplus", -40.0), ("mish", -40.0)])
+def test_small_results_keep_their_digits(name, z):
+    model = Sequential([L.Activation(name)], dtype="float64", backend="numpy")
+    model.build(1)
+    x = np.array([[z]])
+    np.testing.assert_allclose(run(to_onnx(model), {"input": x})[0], model.predict(x), rtol=1e-13, atol=0)
+
+
 @pytest.mark.parametrize("dtype", TOLERANCE)
 def test_functions_of_ones_own_go_operation_by_operation(dtype):
     functions = [
@@ -168,6 +176,19 @@ def test_layouts_change_only_where_they_must():
     assert operators(proto).count("Transpose") == 1
     recurrent = random_model(lambda: [L.LSTM(4, return_sequences=True), L.GRU(3), L.Dense(2)], (5, 2), "float32")
     assert operators(to_onnx(recurrent)).count("Transpose") == 1
+
+
+@pytest.mark.parametrize(
+    ("layer", "operator"),
+    [
+        (L.Permute((2, 1)), "Transpose"),
+        (L.Cropping1D(1), "Slice"),
+        (L.ZeroPadding1D((2, 1)), "Pad"),
+        (L.UpSampling1D(2), "Gather"),
+    ],
+)
+def test_copies_are_the_operators_that_people_know(layer, operator):
+    assert operators(to_onnx(random_model(lambda: [layer], (4, 3), "float32"))) == [operator]
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)

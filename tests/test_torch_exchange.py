@@ -16,7 +16,7 @@ from fastnn import layers as L
 from fastnn.errors import InvalidTypeError, InvalidValueError, MissingPackageError, NotBuiltError
 from fastnn.exchange import from_torch, to_torch
 from fastnn.exchange.torch_layers import READERS
-from fastnn.exchange.torch_writer import WRITERS
+from fastnn.exchange.torch_write_layers import WRITERS
 
 torch = pytest.importorskip("torch")
 nn = torch.nn
@@ -309,6 +309,20 @@ def test_every_activation_goes_there_and_back(name):
     with torch.no_grad():
         close(module(torch.from_numpy(x)).numpy(), model.predict(x))
     close(from_torch(module, 4).predict(x), model.predict(x))
+
+
+def test_softplus_has_no_threshold():
+    model = random_model(lambda: [L.Activation("softplus")], (3,), "float64")
+    x = np.array([[19.5, 20.5, 25.0]])
+    np.testing.assert_allclose(to_torch(model)(torch.from_numpy(x)).numpy(), model.predict(x), rtol=1e-14)
+
+
+def test_settings_of_training_go_along():
+    model = random_model(lambda: [L.Dense(3), L.BatchNormalization(momentum=0.9), L.Dropout(0.2)], (4,), "float64")
+    module = to_torch(model)
+    assert (module[1].momentum, module[2].p) == (pytest.approx(0.1), 0.2)
+    again = from_torch(module)
+    assert (again.layers[1].momentum, again.layers[2].rate) == (pytest.approx(0.9), 0.2)
 
 
 def test_the_module_trains_and_is_copied():

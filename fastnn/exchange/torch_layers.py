@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastnn import layers as L
-from fastnn.plan.convolution import out_places
-from fastnn.plan.windows import places_along
+from fastnn.exchange.torch_read_recurrent import own_bidirectional, own_recurrent, recurrent
+from fastnn.exchange.torch_read_windows import (
+    Read,
+    adaptive_pooling,
+    convolution,
+    own_pooling,
+    pooling,
+    transposed_convolution,
+    upsample,
+    zero_pad,
+)
 
 if TYPE_CHECKING:
     from fastnn.exchange.torch_reader import Reader
@@ -32,12 +40,6 @@ ACTIVATIONS = {
     "Exponential": "exponential",
 }
 """Modules without settings."""
-
-Read = Callable[["Reader", Any], None]
-
-
-def _per_axis(value: Any, axes: int) -> tuple[int, ...]:
-    return tuple(value) if isinstance(value, tuple | list) else (value,) * axes
 
 
 # --- dense and normalization ----------------------------------------------------------------------
@@ -86,203 +88,6 @@ def _embedding(r: Reader, m: Any) -> None:
     if m.max_norm is not None:
         raise r.fail("max_norm has no match")
     r.add(L.Embedding(m.num_embeddings, m.embedding_dim), r.array(m.weight))
-
-
-# --- windows --------------------------------------------------------------------------------------
-
-
-def _convolution(axes: int) -> Read:
-    def read(r: Reader, m: Any) -> None:
-        r.to_first()
-        if m.padding_mode != "zeros":
-            raise r.fail(f"padding_mode must be 'zeros', got {m.padding_mode!r}")
-        padding = m.padding if isinstance(m.padding, str) else _conv_padding(r, m, axes)
-        layer = (L.Conv1D if axes == 1 else L.Conv2D)(
-            m.out_channels, m.kernel_size, m.stride, padding, m.dilation, m.groups, use_bias=m.bias is not None
-        )
-        r.add(layer, r.array(m.weight), None if m.bias is None else r.array(m.bias))
-
-    return read
-
-
-def _conv_padding(r: Reader, m: Any, axes: int) -> str:
-    """Return our padding; zeros that it does not mean become a layer."""
-    given = _per_axis(m.padding, axes)
-    if not any(given):
-        return "valid"
-    same = True
-    for cells, k, s, d, pad in zip(r.shape, m.kernel_size, m.stride, m.dilation, given, strict=False):
-        places = (cells + 2 * pad - (k - 1) * d - 1) // s + 1
-        same = same and (places, pad) == out_places(cells, k, s, d, "same")
-    if same:
-        return "same"
-    r.add(_zeros([(pad, pad) for pad in given]))
-    return "valid"
-
-
-def _zeros(pads: list[tuple[int, int]]) -> Any:
-    return L.ZeroPadding1D(pads[0]) if len(pads) == 1 else L.ZeroPadding2D(tuple(pads))
-
-
-def _cropped(pads: list[tuple[int, int]]) -> Any:
-    return L.Cropping1D(pads[0]) if len(pads) == 1 else L.Cropping2D(tuple(pads))
-
-
-def _transposed_convolution(r: Reader, m: Any) -> None:
-    r.to_first()
-    layer = L.Conv2DTranspose(m.out_channels, m.kernel_size, m.stride, "valid", tuple(m.output_padding), m.dilation,
-                              m.groups, use_bias=m.bias is not None)  # fmt: skip
-    r.add(layer, r.array(m.weight), None if m.bias is None else r.array(m.bias))
-    if any(m.padding):
-        r.add(_cropped([(pad, pad) for pad in m.padding]))
-
-
-def _pooling(kind: str, axes: int) -> Read:
-    def read(r: Reader, m: Any) -> None:
-        r.to_first()
-        size, padding = _per_axis(m.kernel_size, axes), _per_axis(m.padding, axes)
-        strides = _per_axis(m.stride, axes)
-        if max(_per_axis(getattr(m, "dilation", 1), axes)) > 1 or getattr(m, "return_indices", False):
-            raise r.fail("dilation and return_indices have no match")
-        if getattr(m, "divisor_override", None) is not None:
-            raise r.fail("divisor_override has no match")
-        if kind == "Average" and m.count_include_pad and any(padding) and not m.ceil_mode:
-            r.add(_zeros([(pad, pad) for pad in padding]))
-            padding = (0,) * axes
-        found = [
-            _pool_places(cells, k, s, pad, m.ceil_mode)
-            for cells, k, s, pad in zip(r.shape, size, strides, padding, strict=False)
-        ]
-        counts_padding = kind == "Average" and m.count_include_pad and any(padding)
-        for name in ("valid", "same"):
-            ours = [places_along(*axis, name) for axis in zip(r.shape, size, strides, strict=False)]
-            if ours == found and not counts_padding:
-                r.add(getattr(L, f"{kind}Pooling{axes}D")(size, strides, name))
-                return
-        raise r.fail(
-            f"pooling of kernel_size {size}, stride {strides}, padding {padding} and ceil_mode {m.ceil_mode} over "
-            f"samples of shape {r.shape} is neither 'valid' nor 'same' here"
-        )
-
-    return read
-
-
-def _pool_places(cells: int, size: int, stride: int, pad: int, ceil: bool) -> tuple[int, int]:
-    """Return (number of windows, padding in front) as PyTorch has them."""
-    room = cells + 2 * pad - size
-    places = (-(-room // stride) if ceil else room // stride) + 1
-    if ceil and (places - 1) * stride >= cells + pad:  # a window that would start behind the cells
-        places -= 1
-    return places, pad
-
-
-def _adaptive_pooling(kind: str, axes: int) -> Read:
-    def read(r: Reader, m: Any) -> None:
-        r.to_first()
-        wanted = [n or cells for n, cells in zip(_per_axis(m.output_size, axes), r.shape, strict=False)]
-        if set(wanted) == {1}:
-            r.add(getattr(L, f"Global{kind}Pooling{axes}D")(keepdims=True))
-        elif all(cells % n == 0 for n, cells in zip(wanted, r.shape, strict=False)):
-            size = tuple(cells // n for n, cells in zip(wanted, r.shape, strict=False))
-            r.add(getattr(L, f"{kind}Pooling{axes}D")(size))
-        else:
-            raise r.fail(f"output_size {tuple(wanted)} must divide the cells of samples of shape {r.shape}")
-
-    return read
-
-
-def _own_pooling(kind: str) -> Read:
-    """Return what reads what ``to_torch`` made of pooling with padding "same"."""
-
-    def read(r: Reader, m: Any) -> None:
-        axes = len(r.shape) - 1
-        size, strides = _per_axis(m.pool.kernel_size, axes), _per_axis(m.pool.stride, axes)
-        r.add(getattr(L, f"{kind}Pooling{axes}D")(size, strides, "same"))
-
-    return read
-
-
-def _zero_pad(r: Reader, m: Any) -> None:
-    r.to_first()
-    flat = list(m.padding)
-    pads = [(flat[k], flat[k + 1]) for k in range(len(flat) - 2, -2, -2)]
-    for sign, make in ((1, _zeros), (-1, _cropped)):
-        some = [(max(0, sign * a), max(0, sign * b)) for a, b in pads]
-        if any(map(any, some)):
-            r.add(make(some))
-
-
-def _upsample(r: Reader, m: Any) -> None:
-    r.to_first()
-    axes = len(r.shape) - 1
-    if m.mode != "nearest":
-        raise r.fail(f"mode must be 'nearest', got {m.mode!r}")
-    given = m.scale_factor
-    if given is None:
-        given = [n / cells for n, cells in zip(_per_axis(m.size, axes), r.shape, strict=False)]
-    factors = _per_axis(given, axes)
-    if any(f != int(f) for f in factors):
-        raise r.fail(f"scale factors must be whole numbers, got {factors}")
-    r.add((L.UpSampling1D if axes == 1 else L.UpSampling2D)(tuple(int(f) for f in factors)))
-
-
-# --- recurrent ------------------------------------------------------------------------------------
-
-
-def _core(m: Any, layer: int, suffix: str, array: Callable[[Any], Array], **settings: Any) -> tuple[Any, list[Any]]:
-    """Return one layer and direction of a recurrent module, and its weights."""
-    W, U = (array(getattr(m, f"weight_{name}_l{layer}{suffix}")) for name in ("ih", "hh"))
-    kind = type(m).__name__
-    gates = [1, 0, 2] if kind == "GRU" else list(range(len(W) // m.hidden_size))
-    biases = [array(getattr(m, f"bias_{name}_l{layer}{suffix}")) for name in ("ih", "hh")] if m.bias else []
-
-    def ordered(values: Array) -> Array:
-        return values.reshape(len(gates), m.hidden_size, *values.shape[1:])[gates].reshape(values.shape)
-
-    if kind == "RNN":
-        settings["activation"] = m.nonlinearity
-    if kind != "GRU" and biases:
-        biases = [biases[0] + biases[1]]
-    made = {"RNN": L.SimpleRNN, "LSTM": L.LSTM, "GRU": L.GRU}[kind](m.hidden_size, use_bias=m.bias, **settings)
-    return made, [ordered(values) for values in (W, U, *biases)]
-
-
-def _check_core(r: Reader, m: Any) -> None:
-    r.to_last()
-    if not m.batch_first:
-        raise r.fail("samples come first here: make the module with batch_first=True, its weights are the same")
-    if getattr(m, "proj_size", 0):
-        raise r.fail("proj_size has no match")
-
-
-def _recurrent(r: Reader, m: Any) -> None:
-    """Read all layers and directions of an RNN, LSTM or GRU: its outputs of all steps."""
-    _check_core(r, m)
-    for layer in range(m.num_layers):
-        if layer and m.dropout:
-            r.add(L.Dropout(m.dropout))
-        made, weights = _core(m, layer, "", r.array, return_sequences=True)
-        if m.bidirectional:
-            weights += _core(m, layer, "_reverse", r.array)[1]
-            made = L.Bidirectional(made)
-        r.add(made, *weights)
-
-
-def _own_recurrent(r: Reader, m: Any) -> None:
-    made, weights = _wrapped(r, m)
-    r.add(made, *weights)
-
-
-def _wrapped(r: Reader, m: Any) -> tuple[Any, list[Any]]:
-    _check_core(r, m.core)
-    if m.core.num_layers > 1 or m.core.bidirectional:
-        raise r.fail("Recurrent holds a module of one layer and direction")
-    return _core(m.core, 0, "", r.array, return_sequences=m.return_sequences, go_backwards=m.go_backwards)
-
-
-def _own_bidirectional(r: Reader, m: Any) -> None:
-    (forwards, weights), (backwards, more) = _wrapped(r, m.forwards), _wrapped(r, m.backwards)
-    r.add(L.Bidirectional(forwards, m.merge_mode, backwards), *weights, *more)
 
 
 # --- shapes and the rest --------------------------------------------------------------------------
@@ -397,19 +202,19 @@ def _named(name: str) -> Read:
 
 
 READERS: dict[str, Read] = {
-    "AdaptiveAvgPool1d": _adaptive_pooling("Average", 1),
-    "AdaptiveAvgPool2d": _adaptive_pooling("Average", 2),
-    "AdaptiveMaxPool1d": _adaptive_pooling("Max", 1),
-    "AdaptiveMaxPool2d": _adaptive_pooling("Max", 2),
-    "AvgPool1d": _pooling("Average", 1),
-    "AvgPool2d": _pooling("Average", 2),
+    "AdaptiveAvgPool1d": adaptive_pooling("Average", 1),
+    "AdaptiveAvgPool2d": adaptive_pooling("Average", 2),
+    "AdaptiveMaxPool1d": adaptive_pooling("Max", 1),
+    "AdaptiveMaxPool2d": adaptive_pooling("Max", 2),
+    "AvgPool1d": pooling("Average", 1),
+    "AvgPool2d": pooling("Average", 2),
     "BatchNorm1d": _batch_norm,
     "BatchNorm2d": _batch_norm,
-    "Bidirectional": _own_bidirectional,
+    "Bidirectional": own_bidirectional,
     "Branches": _branches,
-    "Conv1d": _convolution(1),
-    "Conv2d": _convolution(2),
-    "ConvTranspose2d": _transposed_convolution,
+    "Conv1d": convolution(1),
+    "Conv2d": convolution(2),
+    "ConvTranspose2d": transposed_convolution,
     "Dropout": lambda r, m: r.add(L.Dropout(m.p)),
     "Dropout1d": _spatial_dropout(L.SpatialDropout1D),
     "Dropout2d": _spatial_dropout(L.SpatialDropout2D),
@@ -417,29 +222,29 @@ READERS: dict[str, Read] = {
     "Embedding": _embedding,
     "Flatten": _flatten,
     "GELU": _gelu,
-    "GRU": _recurrent,
+    "GRU": recurrent,
     "GaussianNoise": lambda r, m: r.add(L.GaussianNoise(m.stddev)),
     "Identity": lambda r, m: None,
-    "LSTM": _recurrent,
+    "LSTM": recurrent,
     "LayerNorm": _layer_norm,
     "LeakyReLU": lambda r, m: r.add(L.LeakyReLU(m.negative_slope)),
     "Linear": _linear,
     "LogSoftmax": _softmax("log_softmax"),
-    "MaxPool1d": _pooling("Max", 1),
-    "MaxPool2d": _pooling("Max", 2),
-    "MaxOfCells": _own_pooling("Max"),
-    "MeanOfCells": _own_pooling("Average"),
+    "MaxPool1d": pooling("Max", 1),
+    "MaxPool2d": pooling("Max", 2),
+    "MaxOfCells": own_pooling("Max"),
+    "MeanOfCells": own_pooling("Average"),
     "PReLU": _prelu,
     "Permute": _permute,
-    "RNN": _recurrent,
-    "Recurrent": _own_recurrent,
+    "RNN": recurrent,
+    "Recurrent": own_recurrent,
     "Slopes": _slopes,
     "Softmax": _softmax("softmax"),
     "Softplus": _softplus,
     "Unflatten": _unflatten,
-    "Upsample": _upsample,
-    "ZeroPad1d": _zero_pad,
-    "ZeroPad2d": _zero_pad,
+    "Upsample": upsample,
+    "ZeroPad1d": zero_pad,
+    "ZeroPad2d": zero_pad,
     **{kind: _named(name) for kind, name in ACTIVATIONS.items()},
 }
 """By the name of a module's class, what reads it."""
