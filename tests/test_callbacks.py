@@ -32,7 +32,7 @@ HOOKS = ("on_train_begin", "on_train_end", "on_epoch_begin", "on_epoch_end", "on
 # registered name: a callback that has something to do in a training of 6 epochs of 7 steps; may write into a folder
 CASES = {
     "csv_logger": lambda folder: callbacks.CSVLogger(folder / "log.csv"),
-    "early_stopping": lambda folder: callbacks.EarlyStopping("loss", 0.02, patience=2, restore_best_weights=True),
+    "early_stopping": lambda folder: callbacks.EarlyStopping("loss", 9.0, patience=4, restore_best_weights=True),
     "exponential_moving_average": lambda folder: callbacks.ExponentialMovingAverage(0.9, every=3),
     "lambda": lambda folder: LambdaCallback(on_epoch_begin=halve_a_weight, on_train_batch_end=halve_a_weight),
     "learning_rate_scheduler": lambda folder: callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.5),
@@ -40,7 +40,7 @@ CASES = {
         folder / "net.safetensors", "loss", save_best_only=True
     ),
     "reduce_lr_on_plateau": lambda folder: callbacks.ReduceLROnPlateau("loss", 0.5, 2, min_delta=1.0, cooldown=1),
-    "stochastic_weight_averaging": lambda folder: callbacks.StochasticWeightAveraging(1, 2),
+    "stochastic_weight_averaging": lambda folder: callbacks.StochasticWeightAveraging(),
     "tensorboard": lambda folder: callbacks.TensorBoard(folder / "logs", 2, 5),
     "terminate_on_nan": lambda folder: callbacks.TerminateOnNaN(),
     "timing": lambda folder: callbacks.Timing(),
@@ -392,7 +392,7 @@ def test_resumed_is_uninterrupted(name, step, tmp_path):
     whole, ours = run(tmp_path / "whole")
     run(tmp_path / "parts")
     resumed, theirs = run(tmp_path / "parts", resume=True)
-    assert resumed.iterations == 42
+    assert resumed.iterations == (35 if name == "early_stopping" else 42)
     assert_same_bits(whole.parameters, resumed.parameters)
     assert whole.history.history == resumed.history.history and whole.iterations == resumed.iterations
     if name == "timing":
