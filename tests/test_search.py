@@ -116,7 +116,6 @@ def test_backends_and_threads_change_no_bit():
 
 
 def test_a_trial_uses_one_thread_and_leaves_no_trace():
-    pytest.importorskip("numba")
     import numba
 
     seen = []
