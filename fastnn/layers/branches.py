@@ -140,7 +140,8 @@ MOST_PARTS = 12
 def joined_all(plan: PlanBuilder, parts: Sequence[Tensor], axis: int) -> Tensor:
     """Emit the join of any number of tensors along one of their axes and return it."""
     while len(parts) > MOST_PARTS:
-        parts = [joined(plan, parts[k : k + MOST_PARTS], axis) for k in range(0, len(parts), MOST_PARTS)]
+        groups = [parts[k : k + MOST_PARTS] for k in range(0, len(parts), MOST_PARTS)]
+        parts = [joined(plan, group, axis) if len(group) > 1 else group[0] for group in groups]
     return joined(plan, parts, axis) if len(parts) > 1 else parts[0]
 
 

@@ -50,13 +50,13 @@ ALONG_CHANNELS = (BatchNormalization, LayerNormalization, Softmax)
 """Those that do so along the last axis, which their ``axis`` may also count from the samples."""
 CONVOLUTIONS = (Conv1D, Conv2D, DepthwiseConv2D)
 SHAPES = (Flatten, Reshape)
-ONE_BY_ONE = (
-    MaxPooling1D, MaxPooling2D, AveragePooling1D, AveragePooling2D, GlobalMaxPooling1D, GlobalMaxPooling2D,
-    GlobalAveragePooling1D, GlobalAveragePooling2D, SpatialDropout1D, SpatialDropout2D, ZeroPadding1D, ZeroPadding2D,
-    Cropping1D, Cropping2D, UpSampling1D, UpSampling2D, Permute,
-)  # fmt: skip
+MOVING = (ZeroPadding1D, ZeroPadding2D, Cropping1D, Cropping2D, UpSampling1D, UpSampling2D, Permute)
+"""Layers that are one table of where rows go."""
+GREATEST = (MaxPooling1D, MaxPooling2D, GlobalMaxPooling1D, GlobalMaxPooling2D)
+POOLING = (*GREATEST, AveragePooling1D, AveragePooling2D, GlobalAveragePooling1D, GlobalAveragePooling2D)
+ONE_BY_ONE = (SpatialDropout1D, SpatialDropout2D)
 """Layers without weights that are built once for each step."""
-TAKEN = (*STEPWISE, *ALONG_CHANNELS, *CONVOLUTIONS, *SHAPES, *ONE_BY_ONE)
+TAKEN = (*STEPWISE, *ALONG_CHANNELS, *CONVOLUTIONS, *SHAPES, *MOVING, *POOLING, *ONE_BY_ONE)
 
 
 @dataclass
@@ -110,9 +110,47 @@ class TimeDistributed(Layer):
             return layer.build(plan, x)  # type: ignore[no-any-return]
         if isinstance(self.layer, CONVOLUTIONS):
             return self.layer.over_steps(plan, x)
+        if isinstance(self.layer, MOVING):
+            return self._moved(plan, x)
+        if isinstance(self.layer, POOLING):
+            return self._pooled(plan, x)
         if isinstance(self.layer, ONE_BY_ONE):
             return self._one_by_one(plan, x)
         return self.layer.build(plan, x)  # type: ignore[no-any-return]
+
+    def _moved(self, plan: PlanBuilder, x: Tensor) -> Tensor:
+        """Emit the copy of all steps' rows."""
+        alone = PlanBuilder(x.shape[1:])
+        end = self.layer.build(alone, alone.inputs)
+        if not alone.forward:
+            return x.viewed((x.shape[0], *end.shape))
+        (op,) = alone.forward
+        first = np.arange(x.shape[0])[:, None] * alone.inputs.rows
+        plan.take_room(x.shape[0] * end.rows)
+        table = np.where(op.static["table"] < 0, -1, op.static["table"] + first)
+        return gather(plan, x, table.reshape(x.shape[0], *end.shape))
+
+    def _pooled(self, plan: PlanBuilder, x: Tensor) -> Tensor:
+        """Emit the pooling as one of images: a step's sequence is a row of it, or its image some rows.
+
+        Windows of images that overlap, or are padded, are pooled step by step.
+        """
+        layer, (steps, *cells, channels) = self.layer, x.shape
+        alone = PlanBuilder(x.shape[1:])
+        shape = (steps, *layer.build(alone, alone.inputs).shape)
+        pool = MaxPooling2D if isinstance(layer, GREATEST) else AveragePooling2D
+        if not hasattr(layer, "pool_size"):
+            count = math.prod(cells)
+            return pool((1, count)).build(plan, x.viewed((steps, count, channels))).viewed(shape)
+        if len(cells) == 1:
+            return pool((1, *layer.pool_size), (1, *layer.strides), layer.padding).build(plan, x)
+        if layer.padding == "same" or layer.pool_size[0] > layer.strides[0]:
+            return self._one_by_one(plan, x)
+        rows = shape[1] * layer.strides[0]
+        kept = np.full((steps, rows, *x.shape[2:]), -1, np.int64)
+        kept[:, : cells[0]] = row_numbers(plan, x)[:, :rows]
+        x = gather(plan, x, kept)
+        return pool(layer.pool_size, layer.strides).build(plan, x.viewed((steps * rows, *x.shape[2:]))).viewed(shape)
 
     def _one_by_one(self, plan: PlanBuilder, x: Tensor) -> Tensor:
         """Emit the layer for each step, and the join of what it puts out."""
