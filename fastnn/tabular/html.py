@@ -33,7 +33,8 @@ code, pre { font: 13px/1.5 ui-monospace, "SF Mono", Menlo, Consolas, monospace; 
 pre { background: var(--ground); border: 1px solid var(--line); border-radius: 6px; padding: 10px 14px;
   white-space: pre-wrap; overflow-wrap: anywhere; }
 pre span { display: inline-block; max-width: 100%; }
-@media print { body { max-width: none; padding: 0; font-size: 12px; } h2, h2 + p { break-after: avoid; } h2 { margin-top: 26px; }
+@media print { body { max-width: none; padding: 0; font-size: 12px; }
+  h2, h2 + p { break-after: avoid; } h2 { margin-top: 26px; }
   img, table, .card, pre { break-inside: avoid; } tr { break-inside: avoid; } }
 """
 

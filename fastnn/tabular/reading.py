@@ -17,7 +17,7 @@ import numpy as np
 
 from fastnn.errors import InvalidValueError
 from fastnn.optional import load
-from fastnn.tabular.table import BOOL, NUMBER, OTHER, TEXT, Column, Table, Text, bad_table
+from fastnn.tabular.table import BOOL, NUMBER, OTHER, TEXT, Array, Column, Table, Text, bad_table
 
 MISSING = frozenset(["", "na", "n/a", "nan", "null", "#n/a"])
 """Texts that stand for no value, in any case; so does a field of spaces."""
@@ -106,6 +106,9 @@ def _checked_names(path: str, names: list[str]) -> list[str]:
 
 def text_column(values: list[Any]) -> Column:
     """Return the column that a CSV file's texts are: of numbers or truth values if all of them are."""
+    plain = _plain_numbers(values)
+    if plain is not None:
+        return Column(NUMBER, plain, list(map(str.strip, values)))
     raw: list[Text] = [None if value.strip().lower() in MISSING else value.strip() for value in values]
     present = [value for value in raw if value is not None]
     numbers = [None if value is None else as_number(value) for value in raw]
@@ -115,6 +118,18 @@ def text_column(values: list[Any]) -> Column:
         found = [np.nan if value is None else _TRUTH[value.lower()] for value in raw]
         return Column(BOOL, np.array(found), [None if v is None else str(v.lower() == "true") for v in raw])
     return Column(TEXT, None, raw)
+
+
+def _plain_numbers(values: list[str]) -> Array | None:
+    """Return the numbers of a column that holds nothing else, all at once; else None."""
+    joined = "".join(values)
+    if not joined.isascii() or "_" in joined:
+        return None
+    try:
+        found = np.array(list(map(float, values)))
+    except ValueError:
+        return None
+    return None if np.isnan(found).any() else found
 
 
 def as_number(text: str) -> float | None:
