@@ -45,9 +45,10 @@ def rungs(trials: int, epochs: int, factor: int = 3, min_epochs: int | None = No
     least = 1 if min_epochs is None else positive_whole("min_epochs", min_epochs)
     if least > epochs:
         raise InvalidValueError(f"min_epochs must be at most epochs, {epochs}, got {min_epochs}")
-    budgets = [epochs]
-    while budgets[0] // factor >= least and trials >= factor ** len(budgets):
+    budgets, left = [epochs], trials
+    while budgets[0] // factor >= least and left >= factor:
         budgets.insert(0, budgets[0] // factor)
+        left //= factor
     found = []
     for budget in budgets:
         found.append(Rung(trials, budget))
