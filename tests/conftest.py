@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("NUMBA_NUM_THREADS", str(max(2, os.cpu_count() or 1)))
+os.environ.setdefault("SCIPY_ARRAY_API", "1")  # read when SciPy is imported: one of scikit-learn's checks needs it
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # a shell's background job starts deaf to Ctrl-C, and so would the tests of it

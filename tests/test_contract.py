@@ -131,7 +131,6 @@ EXEMPT: dict[str, str] = {
     "comparison/bits.py:.sum()": COUNTS,
     "comparison/compare.py:np.linalg": "how far the textbook is off, printed",
     "estimators/inputs.py:scipy": "sparse matrices, made dense: no arithmetic",
-    "estimators/lbfgs.py:scipy": "drives L-BFGS; its docstring says where the promise of bits ends",
     "models/summary.py:sum()": COUNTS,
     "plots/:*": "pictures; nothing of them is a result",
 }

@@ -18,7 +18,6 @@ from sklearn.utils.validation import check_is_fitted
 from fastnn.callbacks.runner import CallbackList, check_callbacks
 from fastnn.errors import InvalidValueError
 from fastnn.estimators.inputs import Samples, pieces, read, read_features, read_validation, split, weighted
-from fastnn.estimators.lbfgs import descend
 from fastnn.estimators.losses import LINKS, Objective
 from fastnn.estimators.parameters import TRAINING, Check, check_parameters
 from fastnn.estimators.seeds import order_seed, seed_of
@@ -224,18 +223,20 @@ class NetworkEstimator(BaseEstimator):
 
     def _fit_lbfgs(self, model: Sequential, training: Samples, mean_weight: float) -> None:
         weights = None if training.weight is None else training.weight / mean_weight
-        data = model._check_data(training.x, self._encode(training.y, model.dtype), weights, None, False).data
-        found = descend(model, data, max_iter=self.max_iter, max_fun=self.max_fun, tol=self.tol,
-                        verbose=bool(self.verbose))  # fmt: skip
-        if not found.converged:
+        history = model.fit_lbfgs(
+            training.x, self._encode(training.y, model.dtype), int(self.max_iter), max_evaluations=int(self.max_fun),
+            tolerance=float(self.tol), sample_weight=weights, verbose=int(bool(self.verbose)),
+        )  # fmt: skip
+        if not history.params["converged"]:
             warnings.warn(
-                f"lbfgs failed to converge after {found.iterations} iteration(s): {found.message}. Increase max_iter,"
-                " or scale the data.", ConvergenceWarning, stacklevel=5,
+                f"lbfgs failed to converge after {len(history.epoch)} iteration(s): {history.params['message']}."
+                " Increase max_iter, or scale the data.", ConvergenceWarning, stacklevel=5,
             )  # fmt: skip
-        self.n_iter_, self.loss_ = found.iterations, found.loss
-        self.loss_curve_ = [*self.loss_curve_, *found.losses]
-        self.best_loss_ = min(self.loss_curve_, default=found.loss)
-        self.t_ += found.iterations * len(training.x)
+        losses = history.history.get("loss", [])
+        self.n_iter_, self.t_ = len(losses), self.t_ + len(losses) * len(training.x)
+        self.loss_curve_ = [*self.loss_curve_, *losses]
+        self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else float("nan")
+        self.best_loss_ = min(self.loss_curve_, default=float("nan"))
 
     def _note(self, watch: Convergence, history: dict[str, list[float]], validated: bool, by_score: bool) -> None:
         """Set the attributes that tell of a training."""
@@ -255,11 +256,12 @@ class NetworkEstimator(BaseEstimator):
     def _linear(self, X: Any) -> Array:
         """Return the network's linear outputs (N, outputs)."""
         check_is_fitted(self)
-        x = read_features(self, X)
+        shape = sample_shape(self.input_shape)
+        x = read_features(self, X, shape)
         model: Sequential = self.model_
         if self.out_activation_ != "identity" and isinstance(model.layers[-1], Activation):
             model = _without_activation(model, self._sample_shape)
-        parts = [model.predict(part) for part in pieces(x, sample_shape(self.input_shape))]
+        parts = [model.predict(part) for part in pieces(x, shape)]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def __sklearn_is_fitted__(self) -> bool:

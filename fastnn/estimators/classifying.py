@@ -85,7 +85,6 @@ class NetworkClassifierMixin(ClassifierMixin, NetworkEstimator):
             self.classes_, self.n_outputs_ = self._targets.classes, self._targets.outputs
             return
         targets_of(samples.y)
-        check_known(self._targets, samples.y)
         if not incremental and not self._targets.multilabel:
             found = np.unique(samples.y)
             if not np.array_equal(found, self.classes_):
@@ -93,6 +92,7 @@ class NetworkClassifierMixin(ClassifierMixin, NetworkEstimator):
                     "warm_start can only be used where `y` has the same classes as in the previous call to fit."
                     f" Previously got {self.classes_}, `y` has {found}"
                 )
+        check_known(self._targets, samples.y)
 
     def _check_targets(self, y: Array) -> None:
         check_known(self._targets, y)
@@ -133,24 +133,21 @@ class NetworkClassifierMixin(ClassifierMixin, NetworkEstimator):
     def predict_proba(self, X: Any) -> Array:
         """Return the probability of each class (N, n_classes) or label, in the order of ``classes_``."""
         scores = self._linear(X)
-        found = linked(self.model_.backend, self.out_activation_, scores)
-        if not self._single:
-            return found
-        if len(self.classes_) == 1:
-            return np.ones_like(found)
-        return np.concatenate([1 - found, found], axis=1)
+        if self._single and len(self.classes_) == 1:
+            return np.ones_like(scores)
+        # of two classes the first's is the sigmoid of -z: 1 - p would round to 0 where it is small
+        columns = np.concatenate([-scores, scores], axis=1) if self._single else scores
+        return linked(self.model_.backend, self.out_activation_, columns)
 
     def predict_log_proba(self, X: Any) -> Array:
         """Return the logarithms of the probabilities, finite also where those round to 0."""
         scores = self._linear(X)
-        backend = self.model_.backend
-        if self.out_activation_ == "softmax":
-            return linked(backend, "log_softmax", scores)
-        if not self._single:
-            return backend.apply_formula("log_sigmoid", scores)
-        if len(self.classes_) == 1:
+        if self._single and len(self.classes_) == 1:
             return np.zeros_like(scores)
-        return np.concatenate([backend.apply_formula("log_sigmoid", s) for s in (-scores, scores)], axis=1)
+        if self.out_activation_ == "softmax":
+            return linked(self.model_.backend, "log_softmax", scores)
+        columns = np.concatenate([-scores, scores], axis=1) if self._single else scores
+        return self.model_.backend.apply_formula("log_sigmoid", columns)
 
     @property
     def _single(self) -> bool:

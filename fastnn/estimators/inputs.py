@@ -61,8 +61,9 @@ def read(estimator: Any, X: Any, y: Any, *, reset: bool, numeric: bool, shape: t
         What rows of features are reshaped to.
     """
     X, y = validate_data(
-        estimator, X, y, accept_sparse=["csr", "csc"], multi_output=True, dtype=(np.float64, np.float32), reset=reset,
-        y_numeric=numeric, allow_nd=estimator.__sklearn_tags__().input_tags.three_d_array,
+        estimator, _as_rows(X, shape), y, accept_sparse=["csr", "csc"], multi_output=True,
+        dtype=(np.float64, np.float32), reset=reset, y_numeric=numeric,
+        allow_nd=estimator.__sklearn_tags__().input_tags.three_d_array,
     )  # fmt: skip
     return Samples(_shaped(_dense(X), shape), _targets(y), None)
 
@@ -72,17 +73,17 @@ def read_validation(estimator: Any, X: Any, y: Any, *, numeric: bool, shape: tup
     if y is None or X is None:
         got, lacking = ("X_val", "y_val") if y is None else ("y_val", "X_val")
         raise InvalidValueError(f"{got} needs {lacking}")
-    x = read_features(estimator, X)
+    x = read_features(estimator, X, shape)
     targets = check_array(y, accept_sparse="csr", ensure_2d=False, dtype="numeric" if numeric else None,
                           input_name="y_val")  # fmt: skip
     check_consistent_length(x, targets)
     return Samples(_shaped(_dense(x), shape), _targets(targets), None)
 
 
-def read_features(estimator: Any, X: Any) -> Any:
+def read_features(estimator: Any, X: Any, shape: tuple[int, ...] | None) -> Any:
     """Return samples for predictions, dense or sparse, of the features that training had."""
     return validate_data(
-        estimator, X, accept_sparse=["csr", "csc"], dtype=(np.float64, np.float32), reset=False,
+        estimator, _as_rows(X, shape), accept_sparse=["csr", "csc"], dtype=(np.float64, np.float32), reset=False,
         allow_nd=estimator.__sklearn_tags__().input_tags.three_d_array,
     )  # fmt: skip
 
@@ -103,6 +104,13 @@ def is_sparse(x: Any) -> bool:
 
 def _dense(x: Any) -> Array:
     return x.toarray() if is_sparse(x) else x
+
+
+def _as_rows(X: Any, shape: tuple[int, ...] | None) -> Any:
+    """Return samples that have the stated shape already as rows: both ways of passing them count the same features."""
+    if shape is not None and len(shape) > 1 and getattr(X, "shape", ())[1:] == shape:
+        return np.asarray(X).reshape(len(X), -1)
+    return X
 
 
 def _shaped(x: Array, shape: tuple[int, ...] | None) -> Array:

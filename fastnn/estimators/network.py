@@ -13,6 +13,8 @@ from fastnn.estimators.regressing import NetworkRegressorMixin
 from fastnn.layers import Dense, Layer
 from fastnn.models import Sequential
 
+DEFAULT_UNITS = 100
+
 
 class BuiltNetwork(NetworkEstimator):
     """Base class of estimators whose layers come from a function."""
@@ -20,7 +22,7 @@ class BuiltNetwork(NetworkEstimator):
     def _hidden(self, shape: tuple[int, ...]) -> list[Layer]:
         builder = self.model_builder
         if builder is None:
-            return []
+            return [Dense(DEFAULT_UNITS, activation="relu")]
         if not callable(builder):
             raise InvalidTypeError(f"model_builder must be a function of the shape of a sample, got {builder!r}")
         made = builder(shape)
@@ -45,8 +47,8 @@ class NetworkClassifier(NetworkClassifierMixin, BuiltNetwork):
     ----------
     model_builder : callable, optional
         Takes the shape of a sample and returns the layers (or a ``Sequential`` of them) before the output, whose layer
-        is added: as many units as the labels need. Without it there is the output layer alone. A function at the top
-        of a module can be pickled.
+        is added: as many units as the labels need. Without it there is one hidden layer of 100 units. A function at
+        the top of a module can be pickled.
     input_shape : tuple of int, optional
         What rows of ``X`` are reshaped to: ``(height, width, channels)``, ``(steps, features)``. ``X`` may have that
         shape itself.

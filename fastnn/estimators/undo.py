@@ -36,29 +36,26 @@ class Undo:
 
 
 class _ModelState:
-    """What a training changes in a compiled model."""
+    """What a training changes in a compiled model: what its attributes refer to, and what is written in place."""
 
     def __init__(self, model: Any) -> None:
         self._model = model
-        self._vectors = [v.copy() for v in (model._vector, model._statistics)]
-        self._slots = None if model._slots is None else model._slots.copy()
-        self._compiled = (model.optimizer, model.loss, model._metric_requests, model.history)
+        self._attributes = dict(vars(model))
+        self._vectors = [(v, v.copy()) for v in (model._vector, model._statistics, model._slots) if v is not None]
         self._rate = getattr(model.optimizer, "learning_rate", None)
-        self._steps = (model._counter.step, model._counter.epoch)
+        self._steps = dict(vars(model._counter))
         self._penalties = [getattr(layer, "kernel_regularizer", None) for layer in model.layers]
 
     def restore(self) -> None:
         model = self._model
-        model.optimizer, model.loss, model._metric_requests, model.history = self._compiled
+        vars(model).clear()
+        vars(model).update(self._attributes)
+        model._executors.clear()  # they know penalties, and perhaps other vectors
+        for vector, before in self._vectors:
+            vector[...] = before
+        if self._rate is not None:
+            model.optimizer.learning_rate = self._rate
+        vars(model._counter).update(self._steps)
         for layer, penalty in zip(model.layers, self._penalties, strict=True):
             if hasattr(layer, "kernel_regularizer"):
                 layer.kernel_regularizer = penalty
-        model._reset_training()
-        for vector, before in zip((model._vector, model._statistics), self._vectors, strict=True):
-            vector[...] = before
-        if self._slots is not None:
-            model._executor("train")
-            model._slots[...] = self._slots
-        if self._rate is not None:
-            model.optimizer.learning_rate = self._rate
-        model._counter.step, model._counter.epoch = self._steps
