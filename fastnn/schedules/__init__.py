@@ -6,16 +6,34 @@ one is; to add one is to add a file that registers its class, and a line below f
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from fastnn.schedules.base import SCHEDULES, LearningRateSchedule, get
-from fastnn.schedules.cosine_decay import CosineDecay
-from fastnn.schedules.cosine_decay_restarts import CosineDecayRestarts
-from fastnn.schedules.exponential_decay import ExponentialDecay
-from fastnn.schedules.inverse_time_decay import InverseTimeDecay
-from fastnn.schedules.linear_warmup import LinearWarmup
-from fastnn.schedules.one_cycle import OneCycle
-from fastnn.schedules.piecewise_constant_decay import PiecewiseConstantDecay
-from fastnn.schedules.polynomial_decay import PolynomialDecay
-from fastnn.schedules.step_decay import StepDecay
+
+if TYPE_CHECKING:
+    from fastnn.schedules.cosine_decay import CosineDecay
+    from fastnn.schedules.cosine_decay_restarts import CosineDecayRestarts
+    from fastnn.schedules.exponential_decay import ExponentialDecay
+    from fastnn.schedules.inverse_time_decay import InverseTimeDecay
+    from fastnn.schedules.linear_warmup import LinearWarmup
+    from fastnn.schedules.one_cycle import OneCycle
+    from fastnn.schedules.piecewise_constant_decay import PiecewiseConstantDecay
+    from fastnn.schedules.polynomial_decay import PolynomialDecay
+    from fastnn.schedules.step_decay import StepDecay
+
+_HOMES = {
+    "CosineDecay": "cosine_decay",
+    "CosineDecayRestarts": "cosine_decay_restarts",
+    "ExponentialDecay": "exponential_decay",
+    "InverseTimeDecay": "inverse_time_decay",
+    "LinearWarmup": "linear_warmup",
+    "OneCycle": "one_cycle",
+    "PiecewiseConstantDecay": "piecewise_constant_decay",
+    "PolynomialDecay": "polynomial_decay",
+    "StepDecay": "step_decay",
+}
+"""Public names and the modules that define them: imported when they are first used, as models have no need of them."""
 
 __all__ = [
     "SCHEDULES",
@@ -31,3 +49,15 @@ __all__ = [
     "StepDecay",
     "get",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fastnn.optimizers import Optimizer
-from fastnn.schedules import LearningRateSchedule
+from fastnn.schedules.base import LearningRateSchedule
 
 Array = np.ndarray[Any, Any]
 
