@@ -32,7 +32,7 @@ DENSE = {
 CELL = {
     **DENSE, "recurrent_initializer": "identity" if "identity" in INITIALIZERS else "zeros",
     "recurrent_regularizer": PENALTY, "dropout": 0.1, "recurrent_dropout": 0.3, "return_sequences": True,
-    "go_backwards": True, "stateful": True, "input_shape": (5, 2),
+    "return_state": True, "go_backwards": True, "stateful": True, "input_shape": (5, 2),
 }  # fmt: skip
 IMAGE, STEPS = {"input_shape": (9, 9, 2)}, {"input_shape": (9, 2)}
 CONVOLUTION = {"kernel_size": (3, 2), "padding": "same", **DENSE, **IMAGE}
@@ -95,9 +95,8 @@ LAYER_CASES = {
 }  # fmt: skip
 """Settings of each layer that are not the defaults."""
 
-ONE_VALUE = {("GRU", "reset_after"), ("UpSampling2D", "interpolation"), ("SimpleRNN", "return_state"),
-             ("LSTM", "return_state"), ("GRU", "return_state"), ("LayerNormalization", "axis"),
-             ("BatchNormalization", "axis")}  # fmt: skip
+ONE_VALUE = {("GRU", "reset_after"), ("UpSampling2D", "interpolation"),
+             ("LayerNormalization", "axis"), ("BatchNormalization", "axis")}  # fmt: skip
 """Settings that accept their default only."""
 
 OPTIMIZER_CASES = {

@@ -288,7 +288,7 @@ def test_what_does_not_go_on_is_refused(tmp_path):
         with pytest.raises(InvalidValueError, match=message):
             model.fit(x, y, epochs=2, resume=True, **(FIT | changed))
         assert_same(everything(model), before)
-    with pytest.raises(InvalidValueError, match="has x 'float64 .* got 'float32"):
+    with pytest.raises(InvalidValueError, match=r"has x 'float64 .* got 'float32"):
         model.fit(x.astype(np.float32), y, epochs=2, resume=True, **FIT)
     model.fit(x, y, epochs=1, **FIT)  # anew
     assert len(model.history.epoch) == 1

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.backends import BACKENDS, Backend, backend_name
+from fastnn.backends import BACKENDS, Backend, backend_name, get_backend
 from fastnn.errors import FastnnError, FileFormatError, InvalidTypeError, InvalidValueError
 from fastnn.files import Contents, Reader, Writer, read_safetensors, safetensors_parts, write_durably
 from fastnn.files.safetensors import strict_json, to_json
@@ -164,6 +164,8 @@ def load(make: Callable[..., Any], path: Path, custom_objects: Mapping[str, Any]
         return _load(make, contents, custom_objects, backend)
     except FileFormatError as error:
         raise FileFormatError(f"{os.fspath(path)}: {error}") from error
+    except RecursionError:
+        raise FileFormatError(f"{os.fspath(path)}: nested too deeply") from None
 
 
 def _load(make: Callable[..., Any], contents: Contents, custom_objects: Mapping[str, Any] | None,
@@ -206,16 +208,19 @@ def _made(make: Callable[..., Any], reader: Reader, tree: Mapping[str, Any], bac
     if not all(isinstance(layer, Layer) for layer in layers):
         raise FileFormatError(f"layers: cannot be {layers!r:.80}")
     chosen = backend if backend is not None else tree["backend"]
+    if not isinstance(tree["backend"], str | None):
+        raise FileFormatError("backend: must be a name")
     if backend is None and chosen is not None and chosen not in BACKENDS:
         raise InvalidValueError(f"the model in the file ran on the backend {chosen!r:.40}; pass backend= to load it")
-    if not isinstance(tree["name"], str):
-        raise FileFormatError("name: must be a string")
+    if not isinstance(tree["name"], str) or tree["dtype"] not in ("float32", "float64"):
+        raise FileFormatError("name and dtype: must be a string, and float32 or float64")
+    if type(tree["seed"]) is not int or not 0 <= tree["seed"] < 2**64:
+        raise FileFormatError(f"seed: must be a whole number below 2**64, got {tree['seed']!r:.80}")
+    module = None if chosen is None else get_backend(chosen)
     try:
-        model = make(layers, dtype=tree["dtype"], seed=tree["seed"], backend=chosen, name=tree["name"])
-    except (FastnnError, TypeError) as error:
-        if backend is not None or not isinstance(error, InvalidValueError | TypeError):
-            raise
-        raise FileFormatError(str(error)) from error
+        model = make(layers, dtype=tree["dtype"], seed=tree["seed"], backend=module, name=tree["name"])
+    except FastnnError as error:
+        raise FileFormatError(f"layers: {error}") from error
     model.optimizer = reader.read(tree["optimizer"], "optimizer", Optimizer | None)
     model.loss = reader.read(tree["loss"], "loss", Loss | None)
     model._metric_requests = reader.read(tree["metrics"], "metrics", list)
@@ -319,14 +324,17 @@ def _fit_state(model: Any, reader: Reader, tree: Any) -> FitState:
         raise FileFormatError(f"fit: must have {', '.join(fields)}")
     kinds = {"terms": dict, "position": dict, "metrics": list, "callbacks": list, "stop": bool, "settled": bool}
     found = {name: reader.read(tree[name], name, kinds[name]) for name in fields}
+    if not all(type(key) is str and type(value) in (str, int, bool) for key, value in found["terms"].items()):
+        raise FileFormatError("terms: must be names and plain values")
     place = found["position"]
     if place.keys() != {field.name for field in dataclasses.fields(Position)}:
         raise FileFormatError("position: has other entries")
     _count("epochs", place["epochs"]), _count("steps", place["steps"])
     if type(place["begun"]) is not bool or type(place["total"]) is not float:
         raise FileFormatError("position: begun and total must be a bool and a float")
-    if not isinstance(place["values"], dict | None):
-        raise FileFormatError("position: values must be a dict")
+    values = place["values"]
+    if not isinstance(values, dict | None) or not all(type(v) is float for v in (values or {}).values()):
+        raise FileFormatError("position: values must be floats by name")
     found["position"] = Position(**place)
     for entry in found["callbacks"]:
         if not isinstance(entry, dict) or [type(entry.get(key)) for key in ("name", "state")] != [str, dict]:
