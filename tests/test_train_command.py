@@ -409,19 +409,7 @@ def test_names_are_text_not_markup(here, capsys):
 
 def test_regression(here, capsys):
     written(here, flowers(200, kind=None), "flowers.csv")
-    words = [
-        "--target",
-        "price",
-        "--epochs",
-        "150",
-        "--hidden",
-        "16",
-        "--backend",
-        "numpy",
-        "--quiet",
-        "--patience",
-        "0",
-    ]
+    words = "--target price --epochs 90 --hidden 16 --backend numpy --quiet --patience 0".split()
     assert run("train", "flowers.csv", *words, "--learning-rate", "0.01") == 0
     out = capsys.readouterr().out
     error = float(re.search(r"mean absolute error +(\S+) on 40 test rows", out).group(1))
