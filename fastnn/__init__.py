@@ -54,6 +54,7 @@ _MODULES = (
     "backends",
     "callbacks",
     "errors",
+    "estimators",
     "formulas",
     "initializers",
     "layers",
