@@ -147,6 +147,15 @@ def test_text_plot_draws_over_itself(monkeypatch):
     assert others[-1] == others[-2] == text_curves(model.history, width=40, height=5) + "\n"
 
 
+def test_text_plot_draws_no_more_than_a_screen_can_take_back(monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((60, 6)))
+    model = fitted(2, TextPlot(live=True, seconds=0))
+    *_, before, last = terminal.getvalue().split("\x1b[5F\x1b[J")
+    assert before.count("\n") == 5 and last == text_curves(model.history) + "\n" and last.count("\n") == 8
+
+
 def test_text_plot_arguments():
     with pytest.raises(InvalidTypeError, match="live must be True or False, got 1"):
         TextPlot(1)
@@ -172,7 +181,6 @@ class Notebook:
 def notebook(monkeypatch):
     found = Notebook()
     monkeypatch.setattr(live_plot, "in_notebook", lambda: True)
-    monkeypatch.setitem(sys.modules, "IPython", types.ModuleType("IPython"))
     monkeypatch.setitem(sys.modules, "IPython.display", types.SimpleNamespace(display=found.display))
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from typing import Any, ClassVar
@@ -54,7 +55,7 @@ class TextPlot(Callback):
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Draw, if it is time."""
         if self.live and sys.stdout.isatty() and time.monotonic() >= self._next:
-            self._draw()
+            self._draw(most=shutil.get_terminal_size().lines - 1)  # what has left the screen cannot be drawn over
             self._next = time.monotonic() + self.seconds
 
     def on_train_end(self, logs: Logs | None = None) -> None:
@@ -62,8 +63,9 @@ class TextPlot(Callback):
         if self.model.history.epoch:
             self._draw()
 
-    def _draw(self) -> None:
-        text = text_curves(self.model.history, **self.settings)
+    def _draw(self, most: int | None = None) -> None:
+        """Draw over what was drawn before; at most so many lines."""
+        lines = text_curves(self.model.history, **self.settings).split("\n")[:most]
         before = UP_AND_CLEAR.format(self._lines) if self._lines else ""
-        print(f"{before}{text}", flush=True)
-        self._lines = text.count("\n") + 1
+        print(before + "\n".join(lines), flush=True)
+        self._lines = len(lines)
