@@ -16,7 +16,8 @@ import numpy as np
 import optuna
 import pytest
 
-from fastnn.errors import InvalidTypeError, InvalidValueError
+from fastnn import optional
+from fastnn.errors import InvalidTypeError, InvalidValueError, MissingPackageError
 from fastnn.layers import Dense, Dropout
 from fastnn.models import Sequential
 from fastnn.models.snapshot import restore, snapshot
@@ -396,6 +397,15 @@ def test_default_networks():
         mlp_for(["a", "b"])
     with pytest.raises(InvalidTypeError, match="hidden must list"):
         MLPBuilder("regression", 2)(hidden=3)
+
+
+def test_without_joblib(monkeypatch, tmp_path):
+    expected = quick(trials=2).rows
+    monkeypatch.setattr(optional, "installed", lambda package: False)
+    with pytest.raises(MissingPackageError, match=r"a search with several workers needs joblib: .*fastnn\[search\]"):
+        quick(workers=2, results=tmp_path / "found.jsonl")
+    assert not list(tmp_path.iterdir())
+    assert quick(trials=2).rows == expected
 
 
 # --- results --------------------------------------------------------------------------------------

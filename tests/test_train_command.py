@@ -15,8 +15,8 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from fastnn import cli
-from fastnn.errors import FileFormatError, InvalidTypeError, InvalidValueError
+from fastnn import cli, optional
+from fastnn.errors import FileFormatError, InvalidTypeError, InvalidValueError, MissingPackageError
 from fastnn.layers import Dense
 from fastnn.models import Sequential, load_metadata
 from fastnn.tabular import features, prepare, read_table
@@ -409,7 +409,7 @@ def test_names_are_text_not_markup(here, capsys):
 
 def test_regression(here, capsys):
     written(here, flowers(200, kind=None), "flowers.csv")
-    words = "--target price --epochs 90 --hidden 16 --backend numpy --quiet --patience 0".split()
+    words = ["--target", "price", *TRAIN, "--epochs", "90", "--hidden", "16", "--patience", "0"]
     assert run("train", "flowers.csv", *words, "--learning-rate", "0.01") == 0
     out = capsys.readouterr().out
     error = float(re.search(r"mean absolute error +(\S+) on 40 test rows", out).group(1))
@@ -459,6 +459,15 @@ def test_train_refuses(here, capsys):
     ]:
         assert message in refused(capsys, "train", *arguments, "--quiet", "--backend", "numpy")
     assert sorted(path.name for path in here.iterdir()) == ["empty.csv", "flowers.csv", "one.csv"]
+
+
+def test_train_without_matplotlib(here, monkeypatch, capsys):
+    written(here, flowers(), "flowers.csv")
+    monkeypatch.setattr(optional, "installed", lambda package: False)
+    assert "needs matplotlib: pip install 'fastnn[plot]'" in refused(capsys, "train", "flowers.csv", "--target", "kind")
+    assert [path.name for path in here.iterdir()] == ["flowers.csv"]
+    with pytest.raises(MissingPackageError, match=r"fastnn\[table\]"):
+        read_table(written(here, "x", "table.parquet"))
 
 
 # --- fastnn predict -------------------------------------------------------------------------------
