@@ -134,6 +134,18 @@ CASES: dict[str, list[Case]] = {
     "spatial_dropout_2d": [(lambda: [L.SpatialDropout2D(0.5), L.Conv2D(2, 2)], (4, 3, 2))],
     "time_distributed": [
         (lambda: [L.TimeDistributed(L.Dense(3, "tanh"))], (4, 2)),
+        *(
+            (lambda inner=inner: [L.TimeDistributed(inner()), L.TimeDistributed(L.ReLU())], (3, 5, 4, 2))
+            for inner in (
+                lambda: L.Conv2D(2, 3, padding="same", activation="tanh"),
+                lambda: L.DepthwiseConv2D((2, 3), strides=2),
+                lambda: L.MaxPooling2D(2),
+                lambda: L.GlobalAveragePooling2D(),
+                lambda: L.BatchNormalization(),
+                lambda: L.Permute((3, 1, 2)),
+            )
+        ),
+        (lambda: [L.TimeDistributed(L.Conv1D(2, 3, padding="causal")), L.TimeDistributed(L.Softmax())], (3, 5, 2)),
         (lambda: [L.TimeDistributed(L.Flatten()), L.TimeDistributed(L.Reshape((2, 4)))], (3, 4, 2)),
     ],
     "up_sampling_1d": [(lambda: [L.UpSampling1D(3)], (4, 2))],

@@ -208,6 +208,26 @@ def test_carried_states_are_inputs_and_outputs(dtype):
         np.testing.assert_allclose(got, model.predict(x), rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
 
 
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda: L.LSTM(4, return_state=True),
+        lambda: L.GRU(4, return_state=True, return_sequences=True, go_backwards=True),
+        lambda: L.Bidirectional(L.LSTM(3, return_state=True)),
+        lambda: L.SimpleRNN(3, "softsign", return_state=True),
+    ],
+)
+def test_returned_states_are_outputs(layer, dtype):
+    model = random_model(lambda: [L.LSTM(3, return_sequences=True), layer()], (5, 2), dtype)
+    x = samples(model, (5, 2))
+    want, proto = model.predict(x), to_onnx(model)
+    got = run(proto, {"input": x})
+    assert [o.name for o in proto.graph.output] == ["output", *(f"last_state{k}" for k in range(1, len(want)))]
+    for a, b in zip(got, want, strict=True):
+        np.testing.assert_allclose(a, b, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
+
+
 def test_whole_numbers_are_an_embeddings_input():
     model = random_model(lambda: [L.Embedding(9, 4), L.Flatten(), L.Dense(2)], (5,), "float32")
     assert to_onnx(model).graph.input[0].type.tensor_type.elem_type == onnx.TensorProto.INT64

@@ -49,7 +49,7 @@ def to_onnx(model: Sequential, *, dtype: Any = None) -> Any:
     onnx.ModelProto
         Input ``input`` (batch, ...), whole numbers (int64) if the first layer is an ``Embedding``; output ``output``
         (batch, ...). Each stateful layer adds an input ``state1`` and an output ``next_state1``: zeros at first, then
-        what the batch before put out.
+        what the batch before put out. ``return_state`` of the last layer adds outputs ``last_state1``, ...
 
     Raises
     ------
@@ -85,10 +85,13 @@ def to_onnx(model: Sequential, *, dtype: Any = None) -> Any:
     graph.whole_input = builder.inputs.index if whole else None
     _fold(graph, [op for _, op in ops])
     for label, op in ops:
-        graph.scope = label
+        if label != graph.scope:
+            graph.scope, graph.last_states = label, []
         if op.kind not in OPS:
             raise InvalidValueError(f"{label}: ONNX export knows no op {op.kind!r}; it knows {', '.join(sorted(OPS))}")
         OPS[op.kind](graph, op)
+    if model.layers[-1].returns_state:
+        _put_states_out(graph)
     graph.finish(graph.take(x), "output")
     graph.outputs.insert(0, helper.make_tensor_value_info("output", graph.element, ["batch", *x.shape]))
     made = helper.make_graph(graph.nodes, model.name, graph.inputs, graph.outputs, graph.initializers)
@@ -105,6 +108,14 @@ def to_onnx(model: Sequential, *, dtype: Any = None) -> Any:
         raise InvalidValueError(f"an ONNX file holds at most {LARGEST} bytes, this model takes {proto.ByteSize()}")
     graph.onnx.checker.check_model(proto, full_check=True)
     return proto
+
+
+def _put_states_out(graph: OnnxGraph) -> None:
+    """Make the states that the last layer ended in outputs: those of a single operator lie as (1, N, units)."""
+    for number, (name, units) in enumerate(graph.last_states):
+        wish = f"last_state{number + 1}"
+        graph.nodes.append(graph.helper.make_node("Reshape", [name, graph.whole(-1, units)], [wish]))
+        graph.outputs.append(graph.helper.make_tensor_value_info(wish, graph.element, ["batch", units]))
 
 
 def _reads(op: Op, name: str, index: int) -> bool:

@@ -59,6 +59,7 @@ class OnnxGraph:
         self.scope = ""
         self.batch = ""  # the value whose first axis are the samples
         self.folded: dict[int, Any] = {}  # dense ops that a recurrent node computes, by the tensor they write
+        self.last_states: list[tuple[str, int]] = []  # that recurrent layers ended in, and their units
         self.whole_input: int | None = None  # the samples' tensor where they are whole numbers
         self._names: set[str] = set()
         self._constants: dict[tuple[Any, ...], str] = {}

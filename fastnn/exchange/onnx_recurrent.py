@@ -69,9 +69,10 @@ def _operator(graph: OnnxGraph, op: Op, dense: Op) -> None:
     settings["activations"] = {"RNN": [f], "GRU": [r, f], "LSTM": [r, f, f]}[kind]
     if kind == "GRU":
         settings["linear_before_reset"] = 1
-    steps, state = graph.add(kind, *inputs, outputs=2, **settings)
+    steps, *states = graph.add(kind, *inputs, outputs=3 if kind == "LSTM" else 2, **settings)
+    graph.last_states += [(state, units) for state in states]
     if len(y.shape) == 1:  # type: ignore[union-attr]
-        graph.put(y, graph.add("Squeeze", state, graph.whole(0)))
+        graph.put(y, graph.add("Squeeze", states[0], graph.whole(0)))
         return
     name = graph.add("Squeeze", steps, graph.whole(1))
     if any(t != out for t, out in visits):  # in the order of time; ONNX gives the sequence's
@@ -110,6 +111,7 @@ def _scan(graph: OnnxGraph, op: Op) -> None:
         "Scan", *states, *scanned, outputs=count + 1, body=body, num_scan_inputs=len(scanned),
         scan_input_directions=[int(backwards)] * len(scanned), scan_output_directions=[ahead],
     )  # fmt: skip
+    graph.last_states += [(state, units) for state in found[:count]]
     if len(y.shape) == 2:  # type: ignore[union-attr]
         graph.put(y, found[-1], STEPS_OUTSIDE)
     else:

@@ -47,7 +47,9 @@ def transposed_convolution(graph: OnnxGraph, op: Op) -> None:
 def _convolve(graph: OnnxGraph, op: Op, kind: str, geometry: Convolution, axes: tuple[int, ...], pads: list[int],
               **more: Any) -> None:  # fmt: skip
     x, z, W, b = (op.operands[name] for name in ("A", "Z", "W", "b"))
-    inputs = [graph.take(x, first(len(axes) + 1)), graph.constant(graph.array(W), W.name)]  # type: ignore[union-attr]
+    weights = graph.array(W)
+    weights = weights.reshape(*weights.shape[:2], *(geometry.size[axis] for axis in axes))
+    inputs = [graph.take(x, first(len(axes) + 1)), graph.constant(weights, W.name)]  # type: ignore[union-attr]
     if b is not None:
         inputs.append(graph.constant(graph.array(b), b.name))  # type: ignore[union-attr]
     name = graph.add(

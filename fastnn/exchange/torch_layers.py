@@ -175,6 +175,18 @@ def _slopes(r: Reader, m: Any) -> None:
     r.add(L.PReLU(shared_axes=[k + 1 for k, n in enumerate(alpha.shape) if n == 1]), alpha)
 
 
+def _each_step(r: Reader, m: Any) -> None:
+    from fastnn.exchange.torch_reader import Reader, flattened
+
+    r.to_last()
+    inner = Reader(r.shape[1:])
+    inner.read([(f"{r.where} {path}", module) for path, module in flattened(m.inner)])
+    inner.to_last()
+    arrays = iter(inner.arrays)
+    for layer, count in zip(inner.layers, inner.counts, strict=True):
+        r.add(L.TimeDistributed(layer), *(next(arrays) for _ in range(count)))
+
+
 def _branches(r: Reader, m: Any) -> None:
     from fastnn.exchange.torch_reader import Reader, flattened
 
@@ -218,6 +230,7 @@ READERS: dict[str, Read] = {
     "Dropout": lambda r, m: r.add(L.Dropout(m.p)),
     "Dropout1d": _spatial_dropout(L.SpatialDropout1D),
     "Dropout2d": _spatial_dropout(L.SpatialDropout2D),
+    "EachStep": _each_step,
     "ELU": lambda r, m: r.add(L.ELU(m.alpha)),
     "Embedding": _embedding,
     "Flatten": _flatten,
@@ -250,6 +263,7 @@ READERS: dict[str, Read] = {
 """By the name of a module's class, what reads it."""
 
 LAST = frozenset({"Linear", "LayerNorm", "Embedding", "RNN", "LSTM", "GRU", "Recurrent", "Bidirectional", "Branches",
+                  "EachStep",
                   "Permute", "Slopes"})  # fmt: skip
 """Modules that work along the last axis."""
 

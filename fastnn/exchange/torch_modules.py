@@ -167,6 +167,23 @@ class Slopes(nn.Module):  # type: ignore[misc]
         return torch.where(x > 0, x, self.alpha * x)
 
 
+class EachStep(nn.Module):  # type: ignore[misc]
+    """A module applied to every step of a sequence as if it were a sample.
+
+    Parameters
+    ----------
+    inner : Module
+    """
+
+    def __init__(self, inner: Any) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x: Any) -> Any:
+        """Return (N, steps, ...)."""
+        return self.inner(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+
+
 class GaussianNoise(nn.Module):  # type: ignore[misc]
     """Normal numbers of a standard deviation added in training."""
 

@@ -162,6 +162,8 @@ class Reader:
     layers : list of Layer
     arrays : list of ndarray
         Their weights, in the order in which the layers make them.
+    counts : list of int
+        How many each layer has.
     """
 
     def __init__(self, shape: tuple[int, ...]) -> None:
@@ -170,6 +172,7 @@ class Reader:
         self.columns: Array | None = None
         self.layers: list[Layer] = []
         self.arrays: list[Array] = []
+        self.counts: list[int] = []
         self.where = ""
         self.rest: list[tuple[str, Any]] = []
 
@@ -223,6 +226,7 @@ class Reader:
             )
         self.layers.append(layer)
         self.arrays += given
+        self.counts.append(len(given))
         self.shape = after
 
     def activate(self, name: str) -> None:

@@ -15,6 +15,7 @@ from fastnn.exchange.torch_write_windows import (
     transposed_convolution,
     up_sampling,
 )
+from fastnn.layers.time_distributed import STEPWISE
 from fastnn.plan import PlanBuilder
 
 if TYPE_CHECKING:
@@ -71,11 +72,14 @@ def _reshape(w: Writer, place: Place) -> list[Module]:
 
 def _time_distributed(w: Writer, place: Place) -> list[Module]:
     inner = place.layer.layer
-    if inner.kind not in ("dense", "activation", "dropout", "flatten", "reshape"):
-        raise InvalidValueError(f"{place.label}: PyTorch has no module that does {type(inner).__name__} to each step")
-    if inner.kind not in ("flatten", "reshape"):
+    if isinstance(inner, STEPWISE):
         return w.leaf(replace(place, layer=inner))
-    return _reshape(w, place)
+    if inner.kind in ("flatten", "reshape"):
+        return _reshape(w, place)
+    builder = PlanBuilder(place.shape[1:])
+    inner.build(builder, builder.inputs)
+    step = replace(place, layer=inner, shape=place.shape[1:], op=builder.forward[0] if builder.forward else None)
+    return [w.own.EachStep(w.nn.Sequential(*w.leaf(step)))]
 
 
 WRITERS: dict[str, Write] = {

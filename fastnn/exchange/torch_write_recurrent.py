@@ -27,9 +27,11 @@ def _core(w: Writer, place: Place, layer: Any, arrays: dict[str, Array], aligned
         )
     if r is not None and r is not ACTIVATIONS["sigmoid"]:
         raise InvalidValueError(f"{place.label}: PyTorch's recurrent activation is sigmoid, got {r.name!r}")
-    if layer.recurrent_dropout or layer.stateful:
-        what = "recurrent_dropout" if layer.recurrent_dropout else "stateful"
-        raise InvalidValueError(f"{place.label}: PyTorch's {CORES[layer.kind]} knows no {what}")
+    for setting in ("recurrent_dropout", "stateful", "return_state"):
+        if getattr(layer, setting):
+            raise InvalidValueError(
+                f"{place.label}: {setting} cannot be said by a module of PyTorch's in a row of them"
+            )
     settings = {"nonlinearity": f.name} if layer.kind == "simple_rnn" else {}
     W, U = arrays["W"], arrays["U"]
     core = getattr(w.nn, CORES[layer.kind])(
