@@ -638,10 +638,14 @@ def test_tensorboard(tmp_path, monkeypatch):
     loss, val = model.history.history["loss"], model.history.history["val_loss"]
     assert ("train", "epoch_loss", loss[1], 1) in written and ("validation", "epoch_loss", val[0], 0) in written
     assert ("train", "batch_loss", loss[0], 5) in written and ("train", "epoch_learning_rate", 0.001, 1) in written
-    assert ("train", "W1", (8, 5), 0) in written and ("train", "W1", (8, 5), 1) not in written
+    assert ("train", "W1", (40,), 0) in written and ("train", "W1", (40,), 1) not in written
     assert written[-2:] == [("train", "closed"), ("validation", "closed")]
     fit(network(), callbacks.TensorBoard(tmp_path / "logs", 1), epochs=1)  # the real one
     assert os.listdir(tmp_path / "logs/train")[0].startswith("events.out.tfevents")
+    bad = network()
+    bad.weights["b1"][...] = np.nan
+    bad.weights["W1"][0] = np.inf
+    fit(bad, callbacks.TensorBoard(tmp_path / "bad", 1), epochs=1)
     monkeypatch.setattr(tensorboard, "installed", lambda package: False)
     monkeypatch.setattr("fastnn.optional.installed", lambda package: False)
     with pytest.raises(

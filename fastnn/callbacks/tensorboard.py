@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any, ClassVar
 
+import numpy as np
+
 from fastnn.callbacks.base import CALLBACKS, Callback, Logs
 from fastnn.callbacks.rates import current_rate
 from fastnn.errors import InvalidTypeError, InvalidValueError
@@ -21,7 +23,7 @@ class TensorBoard(Callback):
     ----------
     log_dir : str or path
     histogram_freq : int
-        Every how many epochs histograms of the weights are written; 0 for never.
+        Every how many epochs histograms of the finite weights are written; 0 for never.
     update_freq : "epoch", "batch" or int
         With steps, also writes the running values of the epoch as ``batch_<name>``, every so many updates.
     """
@@ -61,7 +63,9 @@ class TensorBoard(Callback):
             self._writer("train").add_scalar("epoch_learning_rate", current_rate(self.model), epoch)
         if self.histogram_freq and epoch % self.histogram_freq == 0:
             for name, values in self.model.weights.items():
-                self._writer("train").add_histogram(name, values, epoch)
+                finite = values[np.isfinite(values)]  # writers raise on others, and on nothing
+                if finite.size:
+                    self._writer("train").add_histogram(name, finite, epoch)
         for writer in self._writers.values():
             writer.flush()
 
