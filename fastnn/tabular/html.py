@@ -26,7 +26,7 @@ table { border-collapse: collapse; margin: 10px 0; font-size: 14px; }
 th { text-align: left; font-weight: 600; color: var(--soft); font-size: 13px; }
 th, td { padding: 5px 22px 5px 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-td { overflow-wrap: anywhere; } td:first-child { overflow-wrap: break-word; }
+td { overflow-wrap: break-word; } td code { overflow-wrap: anywhere; }
 img { max-width: 100%; height: auto; display: block; margin: 10px 0; }
 .bar { height: 11px; border-radius: 2px; background: var(--blue); min-width: 1px; display: inline-block; }
 code, pre { font: 13px/1.5 ui-monospace, "SF Mono", Menlo, Consolas, monospace; }
@@ -55,7 +55,7 @@ def page(title: str, parts: Iterable[str]) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Any]], numbers: Sequence[int] = ()) -> str:
-    """Return a table; cells that are strings starting with ``<span`` are put in as they are.
+    """Return a table; cells that are ``Markup`` are put in as they are.
 
     Parameters
     ----------
@@ -85,7 +85,12 @@ class Markup(str):
 
 def bar(share: float) -> Markup:
     """Return a bar as long as a share in [0, 1] of its cell."""
-    return Markup(f'<span class="bar" style="width:{max(0.0, min(1.0, share)) * 260:.0f}px"></span>')
+    return Markup(f'<span class="bar" style="width:calc({max(0.0, min(1.0, share)):.3f} * min(260px, 38vw))"></span>')
+
+
+def digest(value: str) -> Markup:
+    """Return a SHA-256, which may be broken anywhere."""
+    return Markup(f"SHA-256 <code>{text(value)}</code>")
 
 
 def card(value: str, label: str) -> str:

@@ -15,7 +15,7 @@ from fastnn.plots.figure import new_figure
 from fastnn.plots.learning_curves import learning_curves
 from fastnn.plots.predicted_against_true import predicted_against_true
 from fastnn.tabular.features import CategoryFeature, Feature
-from fastnn.tabular.html import bar, card, page, picture, table, text
+from fastnn.tabular.html import bar, card, digest, page, picture, table, text
 from fastnn.tabular.importance import TIMES, importance
 from fastnn.tabular.scores import by_class
 from fastnn.tabular.table import BOOL, Column
@@ -212,8 +212,8 @@ def _reproduction(found: TrainedTable, command: str, versions: dict[str, str]) -
     weights = hashlib.sha256(found.model.network.parameters.tobytes()).hexdigest()
     rows: list[list[Any]] = [
         ["seed", found.settings.seed],
-        ["data", f"SHA-256 {found.prepared.table.sha256}"],
-        ["weights", f"SHA-256 {weights}"],
+        ["data", digest(found.prepared.table.sha256)],
+        ["weights", digest(weights)],
         ["computed with", ", ".join(f"{name} {version}" for name, version in versions.items())],
     ]
     return [
