@@ -15,7 +15,8 @@ def test_readme_has_an_example_for_each_use():
 
 
 @pytest.mark.needs_jit
-def test_python_blocks_run(capsys):
+def test_python_blocks_run(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # which some write files to
     rng = np.random.default_rng(0)
     x, y = rng.random((100, 8), np.float32), rng.integers(0, 10, 100)
     names = {"x": x, "y": y, "x_test": x, "y_test": y}

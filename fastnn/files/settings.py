@@ -202,11 +202,7 @@ class Reader:
         InvalidValueError
             If it needs custom functions that were not passed; the message names all of them.
         """
-        missing = sorted({f"{name!r} ({kind})" for kind, name in customs(tree) if name not in self._custom})
-        if missing:
-            raise InvalidValueError(
-                f"the model in the file needs custom_objects={{name: function}} with {', '.join(missing)}"
-            )
+        self.check_custom(tree)
         try:
             value = self._read(tree)
         except RecursionError:
@@ -214,10 +210,21 @@ class Reader:
         except FileFormatError:
             raise
         except (FastnnError, LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
+            names = sorted({name for _, name in customs(tree)})
+            if names:
+                raise InvalidValueError(f"{what}, with custom_objects for {', '.join(names)}: {error}") from error
             raise FileFormatError(f"{what}: {error}") from error
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is int):
             raise FileFormatError(f"{what}: cannot be {value!r:.80}")
         return value
+
+    def check_custom(self, tree: Any) -> None:
+        """Raise an error that names all that is missing of what a tree needs."""
+        missing = sorted({f"{name!r} ({kind})" for kind, name in customs(tree) if name not in self._custom})
+        if missing:
+            raise InvalidValueError(
+                f"the model in the file needs custom_objects={{name: function}} with {', '.join(missing)}"
+            )
 
     def _read(self, tree: Any) -> Any:
         if isinstance(tree, list):

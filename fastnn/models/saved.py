@@ -182,6 +182,7 @@ def _load(make: Callable[..., Any], contents: Contents, custom_objects: Mapping[
     tree = _entries(metadata, "model", MODEL)
     training = _entries(metadata, "training", TRAINING)
     reader = Reader(contents.tensors, custom_objects)
+    reader.check_custom(tree)
     model = _made(make, reader, tree, backend)
     names = _fill(model, contents, tree["input_shape"])
     _take_training(model, reader, training)
