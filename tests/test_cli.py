@@ -86,6 +86,7 @@ def test_usage_errors(arguments, capsys):
         (["demo", "cnn", "--epochs", "0"], "--epochs must be at least 1, got 0"),
         (["demo", "--output", "no/such/folder/x.png"], "in a folder that exists, got 'no/such/folder/x.png'"),
         (["bench", "--threads", "0"], "threads=0"),
+        (["bench", "--plot", "no/such/folder/x.png"], "--plot must name a file in a folder that exists"),
     ],
 )
 def test_errors_are_one_line(arguments, message, capsys):

@@ -10,6 +10,8 @@ from pathlib import Path
 from fastnn.bench.peers import SYSTEMS
 from fastnn.bench.table import run
 from fastnn.bench.workloads import WORKLOADS
+from fastnn.errors import InvalidValueError
+from fastnn.optional import require
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +32,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Measure and print; return the exit code (0: measured, 1: some system's result differs)."""
+    """Measure and print; return the exit code (0: measured, 1: some system's result differs).
+
+    Raises
+    ------
+    InvalidValueError, MissingPackageError
+        Before anything is measured, if a file cannot go where it shall, or matplotlib is wanted and missing.
+    """
+    for option in ("json", "markdown", "plot"):
+        target = getattr(args, option)
+        if target and target != "-" and (not Path(target).parent.is_dir() or Path(target).is_dir()):
+            raise InvalidValueError(f"--{option} must name a file in a folder that exists, got {target!r}")
+    if args.plot:
+        require("matplotlib", purpose="fastnn bench --plot")
     result = run(
         rows=args.rows, systems=args.systems, threads=args.threads, quick=args.quick, turns=args.turns,
         progress=lambda name: print(f"measuring {name} ...", file=sys.stderr, flush=True),

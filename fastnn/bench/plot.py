@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fastnn.plots.figure import BLUE, ORANGE, new_figure
+
 if TYPE_CHECKING:
     from fastnn.bench.result import BenchResult
 
@@ -16,19 +18,15 @@ def plot_ratios(result: BenchResult, path: str | Path) -> None:
 
     Raises
     ------
-    ImportError
-        matplotlib is not installed (``pip install 'fastnn[plot]'``).
+    MissingPackageError
+        If matplotlib is not installed.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     rows = result.rows[::-1]
-    figure = Figure(figsize=(9.0, 1.4 + 0.45 * len(rows)), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(figsize=(9.0, 1.4 + 0.45 * len(rows)))
     axes = figure.add_subplot()
     for y, row in enumerate(rows):
         if row.reached is not None:
-            color = "tab:blue" if row.reached >= 1.0 else "tab:orange"
+            color = BLUE if row.reached >= 1.0 else ORANGE
             axes.barh(y, row.reached - 1.0, left=1.0, color=color)
             text = f" {row.reached:.2f}x {row.target_peer} "
             if row.best_peer != row.target_peer:
