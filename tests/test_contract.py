@@ -131,6 +131,7 @@ EXEMPT: dict[str, str] = {
     "comparison/bits.py:.sum()": COUNTS,
     "comparison/compare.py:np.linalg": "how far the textbook is off, printed",
     "estimators/inputs.py:scipy": "sparse matrices, made dense: no arithmetic",
+    "models/saved.py:sum()": COUNTS,
     "models/summary.py:sum()": COUNTS,
     "plots/:*": "pictures; nothing of them is a result",
 }

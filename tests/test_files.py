@@ -173,7 +173,7 @@ def test_custom_functions_are_passed_by_name(tmp_path):
         Sequential.load(path)
     made = {"bent": activations.get("tanh"), "doubled": losses.get("mse")}  # objects in functions' place
     assert Sequential.load(path, given | made).layers[0].layers[0].activation is activations.get("tanh")
-    with pytest.raises(InvalidValueError, match="optimizer.*custom_objects.*slower"):
+    with pytest.raises(InvalidValueError, match=r"optimizer.*custom_objects.*slower"):
         Sequential.load(path, given | {"slower": "often"})
 
 
