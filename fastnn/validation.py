@@ -88,7 +88,8 @@ def check_samples(name: str, x: Any, shape: tuple[int, ...] | None, dtype: np.dt
         wanted = f"{shape[0]} features" if rank == 1 else f"samples of shape {shape}"
         raise InvalidValueError(f"{name} must have {wanted}, got shape {array.shape}")
     if 0 in array.shape[1:]:
-        raise InvalidValueError(f"{name} must have at least one feature, got shape {array.shape}")
+        least = "one feature" if array.ndim == 2 else "one value along every axis of a sample"
+        raise InvalidValueError(f"{name} must have at least {least}, got shape {array.shape}")
     if not allow_empty and len(array) == 0:
         raise InvalidValueError(f"{name} holds no samples: shape {array.shape}")
     found = array.shape[1:]

@@ -44,7 +44,7 @@ WINDOWS = {"strides": 3, "padding": "same"}
 
 LAYER_CASES = {
     "dense": [{"units": 3, **DENSE, "input_shape": 4}],
-    "activation": [{"activation": "softmax"}],
+    "activation": [{"activation": "softmax", "input_shape": (3,)}],
     "add": [{"branches": [[layers.Dense(2)], [layers.Dense(2, "relu"), layers.Dropout(0.1)], []]}],
     "residual": [{"layers": [layers.Dense(3), layers.Residual(layers.ReLU())], "shortcut": [layers.Dense(3)]}],
     "concatenate": [{"branches": [[], [layers.Concatenate([[layers.Dense(1)], []])]], "axis": 1}],

@@ -482,7 +482,7 @@ def test_errors(cell):
         Sequential([cell(3)], backend="numpy").build((7,))
     with pytest.raises(InvalidValueError, match=rf"{name} takes samples of shape .* got \(2, 3, 4\)"):
         Sequential([cell(3)], backend="numpy").build((2, 3, 4))
-    with pytest.raises(InvalidValueError, match="at least 1, got 0"):
+    with pytest.raises(InvalidValueError, match=r"at least 1 along every axis, got \(0, 4\)"):
         Sequential([cell(3)], backend="numpy").build((0, 4))
     with pytest.raises(InvalidValueError, match=f"{name} takes an elementwise activation, got 'softmax'"):
         cell(3, "softmax")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fastnn import activations
-from fastnn.layers.base import LAYERS, Layer
+from fastnn.layers.base import LAYERS, Layer, sample_shape
 from fastnn.plan.builder import PlanBuilder
 from fastnn.plan.plan import Tensor
 from fastnn.tracing import trace_activation
@@ -77,14 +77,18 @@ class Activation(Layer):
     Parameters
     ----------
     activation : str, Activation or callable
+    input_shape : int or tuple of int, optional
+        Shape of a sample, for the first layer of a model that is to be built before it sees data.
     """
 
     kind = "activation"
 
     activation: Any
+    input_shape: Any = None
 
     def __post_init__(self) -> None:
         self.activation: activations.Activation = resolve_activation(self.activation)
+        sample_shape(self.input_shape)
 
     def build(self, plan: PlanBuilder, x: Tensor) -> Tensor:
         """Emit the activation."""

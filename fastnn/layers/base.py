@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import functools
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from fastnn.errors import InvalidTypeError, InvalidValueError
 from fastnn.plan.builder import PlanBuilder
 from fastnn.plan.plan import Tensor
 from fastnn.registry import Registry
+
+
+@contextlib.contextmanager
+def naming(layer: str) -> Iterator[None]:
+    """Let errors about settings say of which layer."""
+    try:
+        yield
+    except (InvalidValueError, InvalidTypeError) as error:
+        if str(error).startswith(layer):
+            raise
+        raise type(error)(f"{layer}: {error}") from None
 
 
 class Layer(ABC):
@@ -22,6 +36,18 @@ class Layer(ABC):
     """
 
     kind: ClassVar[str]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        check = cls.__dict__.get("__post_init__")
+        if check is not None:
+
+            @functools.wraps(check)
+            def named(self: Any) -> None:
+                with naming(type(self).__name__):
+                    check(self)
+
+            cls.__post_init__ = named  # type: ignore[attr-defined]
 
     @abstractmethod
     def build(self, plan: PlanBuilder, x: Tensor) -> Tensor:
@@ -88,7 +114,10 @@ def sample_shape(shape: object) -> tuple[int, ...] | None:
         return (whole_number("input_shape", shape),)
     if not shape:
         raise InvalidValueError("input_shape must hold at least one number, the features of a sample, got ()")
-    return tuple(whole_number("input_shape", n) for n in shape)
+    found = tuple(whole_number("input_shape", n) if n != 0 else 0 for n in shape)
+    if 0 in found:
+        raise InvalidValueError(f"input_shape must be at least 1 along every axis, got {found}")
+    return found
 
 
 def check_rank(layer: str, x: Tensor, rank: int, meaning: str) -> None:
