@@ -14,7 +14,10 @@ from pathlib import Path
 
 import pytest
 
-os.environ.setdefault("NUMBA_NUM_THREADS", str(max(2, os.cpu_count() or 1)))
+# at least two threads; side by side with other workers of pytest just two, whatever their parent chose for itself
+if os.environ.get("NUMBA_NUM_THREADS") in (None, os.environ.get("THREADS_CHOSEN_BY_TESTS")):
+    THREADS = 2 if "PYTEST_XDIST_WORKER" in os.environ else max(2, os.cpu_count() or 1)
+    os.environ["NUMBA_NUM_THREADS"] = os.environ["THREADS_CHOSEN_BY_TESTS"] = str(THREADS)
 os.environ.setdefault("SCIPY_ARRAY_API", "1")  # read when SciPy is imported: one of scikit-learn's checks needs it
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
