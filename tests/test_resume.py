@@ -208,6 +208,19 @@ def test_four_epochs_and_six_are_ten(tmp_path):
     assert_same(everything(first), everything(whole))
 
 
+@pytest.mark.needs_jit
+@pytest.mark.parametrize("end", ["numpy", "numba"])
+def test_the_other_backend_goes_on(tmp_path, end):
+    x, y = data()
+    whole, model = make(end), make("numba" if end == "numpy" else "numpy")
+    whole.fit(x, y, epochs=4, **FIT)
+    model.fit(x, y, epochs=2, **FIT)
+    model.save(tmp_path / "model")
+    model = Sequential.load(tmp_path / "model", backend=end)
+    model.fit(x, y, epochs=4, resume=True, **FIT)
+    assert_same(everything(model), everything(whole))
+
+
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))], ids=["copy", "pickle"])
 def test_copies_resume_too(copied):
     x, y = data()
