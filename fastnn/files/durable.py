@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import glob
 import os
-import secrets
 from collections.abc import Iterable
 from typing import Any
 
@@ -70,7 +69,7 @@ def write_durably(path: str | os.PathLike[str], parts: Iterable[Any]) -> None:
 def _new_file(folder: str, name: str) -> tuple[str, int]:
     """Return the path and the descriptor of a new temporary file that this process holds locked."""
     while True:
-        path = os.path.join(folder, f".{name}.{secrets.token_hex(6)}{_SUFFIX}")
+        path = os.path.join(folder, f".{name}.{os.urandom(6).hex()}{_SUFFIX}")
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
                              | getattr(os, "O_BINARY", 0), 0o666)  # fmt: skip
         if fcntl is None:
