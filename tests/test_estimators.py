@@ -229,6 +229,17 @@ def test_labels_of_any_type_come_back():
     assert set(one.predict(X)) == {"a"} and (one.predict_proba(X) == 1).all()
 
 
+def test_probabilities_add_up_and_have_their_logarithms():
+    for y in (Y, Y > 0, LABELS):
+        found = quick(solver="lbfgs", max_iter=20).fit(X, y)
+        for spread in (1, 1e4):
+            shares, logs = found.predict_proba(X * spread), found.predict_log_proba(X * spread)
+            with np.errstate(divide="ignore"):
+                np.testing.assert_allclose(logs, np.log(shares), rtol=1e-12, atol=1e-15)
+            if y is not LABELS:
+                np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-14)
+
+
 def test_columns_of_a_table_are_remembered():
     import pandas as pd
 

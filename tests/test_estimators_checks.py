@@ -28,7 +28,10 @@ def one_thread():
 
 
 @parametrize_with_checks(
-    [MLPClassifier(max_iter=30, learning_rate_init=0.01), MLPRegressor(max_iter=30, learning_rate_init=0.01)]
+    [
+        MLPClassifier(max_iter=30, learning_rate_init=0.01),
+        MLPRegressor(max_iter=30, learning_rate_init=0.01),
+    ]
 )
 def test_scikit_learns_checks(estimator, check):
     assert os.environ["SCIPY_ARRAY_API"] == "1"  # or one check would skip itself

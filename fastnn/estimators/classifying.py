@@ -140,14 +140,17 @@ class NetworkClassifierMixin(ClassifierMixin, NetworkEstimator):
         return linked(self.model_.backend, self.out_activation_, columns)
 
     def predict_log_proba(self, X: Any) -> Array:
-        """Return the logarithms of the probabilities, finite also where those round to 0."""
+        """Return the logarithms of the probabilities: exact also near 1, -inf where a probability is 0."""
         scores = self._linear(X)
         if self._single and len(self.classes_) == 1:
             return np.zeros_like(scores)
-        if self.out_activation_ == "softmax":
-            return linked(self.model_.backend, "log_softmax", scores)
         columns = np.concatenate([-scores, scores], axis=1) if self._single else scores
-        return self.model_.backend.apply_formula("log_sigmoid", columns)
+        if self.out_activation_ == "softmax":
+            found = linked(self.model_.backend, "log_softmax", columns)
+        else:
+            found = self.model_.backend.apply_formula("log_sigmoid", columns)
+        found[linked(self.model_.backend, self.out_activation_, columns) == 0] = -np.inf
+        return found
 
     @property
     def _single(self) -> bool:
