@@ -1,7 +1,7 @@
 """Files of models: the safetensors format, durable writes, and settings as JSON from closed registries.
 
-``Sequential.save`` and ``fastnn.load`` (``fastnn.models.saved``) put them together. Nothing here unpickles, evaluates
-or imports what a file names.
+``Sequential.save`` and ``fastnn.load`` (``fastnn.models.saved``, ``loaded``) put them together. Nothing here unpickles,
+evaluates or imports what a file names.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from fastnn.layers import LAYERS, Layer
 from fastnn.layers.base import sample_shape
 from fastnn.losses import Loss
 from fastnn.metrics import Metric
-from fastnn.models import lbfgs, saved
+from fastnn.models import lbfgs, loaded, saved, weight_files
 from fastnn.models.carried import CarriedStates, check_stateful_fit
 from fastnn.models.copies import restore, state_of
 from fastnn.models.layer_outputs import layer_outputs
@@ -382,11 +382,11 @@ class Sequential:
         OSError
             If it cannot be read.
         """
-        return saved.load(cls, path, custom_objects, backend)
+        return loaded.load(cls, path, custom_objects, backend)
 
     def save_weights(self, path: Path) -> None:
         """Write the weights and statistics alone, by name, to a safetensors file."""
-        saved.save_weights(self, path)
+        weight_files.save_weights(self, path)
 
     def load_weights(self, path: Path) -> None:
         """Copy weights and statistics from a safetensors file with the model's names and shapes.
@@ -394,7 +394,7 @@ class Sequential:
         A file of ``save`` will do, or another program's; floats of another size are rounded to the model's. All is
         checked before the first weight is written.
         """
-        saved.load_weights(self, path)
+        weight_files.load_weights(self, path)
 
     def summary(self, print_fn: Callable[[str], Any] | None = print) -> str:
         """Print, and return, a table of layers, output shapes and parameter counts."""
