@@ -207,3 +207,25 @@ def test_what_a_mask_passes_through():
         assert not masked(end, L.Dense(2)), end
     # steps that are taken apart and put together otherwise have lost their mask
     assert not masked(L.Reshape((2, 6)), L.Dense(6), L.Reshape((4, 3)), L.Dense(2))
+
+
+def test_a_masked_loss_agrees_with_pytorch():
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(7)
+    x, y, lengths = rng.standard_normal((9, 6, 3)), rng.integers(0, 4, (9, 6)), rng.integers(1, 7, 9)
+    counts = np.arange(6) < lengths[:, None]
+    x[~counts] = 0
+    stack = [L.Masking(), L.LSTM(5, return_sequences=True), L.Dense(4, "softmax")]
+    model = compiled(stack, "sparse_categorical_crossentropy", shape=(6, 3))
+    weights = {k: torch.tensor(v.copy(), requires_grad=True) for k, v in model.weights.items()}
+    parts = {"weight_ih_l0": weights["W1"], "weight_hh_l0": weights["U1"], "bias_ih_l0": weights["b1"],
+             "bias_hh_l0": torch.zeros_like(weights["b1"])}  # fmt: skip
+    cell = torch.nn.LSTM(3, 5, batch_first=True, dtype=torch.float64)
+    h = torch.func.functional_call(cell, parts, (torch.tensor(x),))[0]
+    logits = torch.nn.functional.linear(h, weights["W2"], weights["b2"])
+    kept = torch.tensor(counts)
+    loss = torch.nn.functional.cross_entropy(logits[kept], torch.tensor(y)[kept])
+    loss.backward()
+    assert model.evaluate(x, y) == pytest.approx(loss.item(), abs=1e-12)
+    for name, gradient in model.gradients(x, y).items():
+        np.testing.assert_allclose(gradient, weights[name].grad.numpy(), rtol=0, atol=1e-10)
