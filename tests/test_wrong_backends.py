@@ -39,6 +39,17 @@ NOISE = Stack(
     lambda: [layers.Dense(7, "tanh"), layers.Dropout(0.4), layers.Dense(5), layers.GaussianNoise(0.3), layers.Dense(3)],
     (9,),
 )
+MASKED = Stack(
+    lambda: [
+        layers.Dense(2, "relu"),
+        layers.Add([[layers.Masking(), layers.Dense(2)], [layers.Dense(2, "relu"), layers.Masking()]]),
+        layers.Dense(2),
+    ],
+    (4, 3),
+)
+MASKED_MEAN = Stack(
+    lambda: [layers.Dense(2, "relu"), layers.Masking(), layers.Dense(2), layers.GlobalAveragePooling1D()], (4, 3)
+)
 POOLING = Stack(
     lambda: [
         layers.Dense(60),
@@ -257,6 +268,10 @@ OPS: dict[str, Network | Stack] = {
     **{f"{name}_{way}": network for name, network in RECURRENT.items() for way in ("forward", "backward")},
     "sequence_mask": RECURRENT["gru"],
     "mask_gradient": RECURRENT["gru"],
+    "mask_either": MASKED,
+    "mask_weight": MASKED,
+    "masked_mean_forward": MASKED_MEAN,
+    "masked_mean_backward": MASKED_MEAN,
     "dropout_mask": Stack(lambda: [layers.GRU(5, recurrent_dropout=0.4)], (4, 3)),
     "multiply": Stack(lambda: [layers.Bidirectional(layers.GRU(4), "mul")], (4, 3)),
 }

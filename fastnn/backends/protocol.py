@@ -70,8 +70,11 @@ class Backend(Protocol):
         ...
 
     def loss_value(self, formula: Formula, mean: bool, delta: float | None, Y: Array, P: Array, weight: Array,
-                   positions: int = 1) -> Array:  # fmt: skip
-        """Return each sample's weighted loss, (N,): terms added in ascending order of the output."""
+                   positions: int = 1, K: Array | None = None) -> Array:  # fmt: skip
+        """Return each sample's weighted loss, (N,): terms added in ascending order of the output.
+
+        Positions where a mask K (positions, N) is 0 are left out.
+        """
         ...
 
     def loss_gradient(
@@ -89,8 +92,12 @@ class Backend(Protocol):
         """Return the gradient of each sample's weighted loss by P, (M, N)."""
         ...
 
-    def softmax_crossentropy_value(self, Y: Array, Z: Array, weight: Array, positions: int = 1) -> Array:
-        """Return ``-sum(y log softmax(z))`` per sample, weighted, (N,): the mean over positions."""
+    def softmax_crossentropy_value(self, Y: Array, Z: Array, weight: Array, positions: int = 1,
+                                   K: Array | None = None) -> Array:  # fmt: skip
+        """Return ``-sum(y log softmax(z))`` per sample, weighted, (N,): over positions, divided by their number.
+
+        Positions where a mask K (positions, N) is 0 are left out.
+        """
         ...
 
     def softmax_crossentropy_gradient(self, Y: Array, Z: Array, weight: Array, positions: int = 1) -> Array:

@@ -10,6 +10,7 @@ from typing import Any
 from fastnn.errors import InvalidTypeError, InvalidValueError
 from fastnn.layers.base import LAYERS, Layer
 from fastnn.plan.builder import PlanBuilder
+from fastnn.plan.masks import either_mask, step_mask
 from fastnn.plan.plan import Tensor
 
 
@@ -130,7 +131,16 @@ class Concatenate(Layer):
             raise InvalidValueError(f"the branches of Concatenate have no axis {self.axis}, they end in {shapes}")
         if len({(*end.shape[:axis], 0, *end.shape[axis + 1 :]) for end in ends}) > 1:
             raise InvalidValueError(f"the branches of Concatenate must be alike but for axis {self.axis}, got {shapes}")
-        return joined_all(plan, ends, axis)
+        masks = [step_mask(plan, end) for end in ends] if rank == 2 else [None]
+        z = joined_all(plan, ends, axis)
+        if axis == 1:
+            mask = either_mask(plan, masks)
+        else:
+            known = [mask for mask in masks if mask is not None]
+            mask = joined_all(plan, known, 0) if len(known) == len(ends) else None
+        if mask is not None:
+            plan.masks[z.index] = mask
+        return z
 
 
 MOST_PARTS = 12

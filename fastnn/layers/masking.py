@@ -8,17 +8,7 @@ from typing import Any
 from fastnn.initializers.base import finite
 from fastnn.layers.base import LAYERS, Layer, check_rank, sample_shape
 from fastnn.plan.builder import PlanBuilder
-from fastnn.plan.plan import Op, Tensor
-
-STEPWISE = {
-    "activation_forward": "Z",
-    "dense_forward": "A",
-    "dropout_forward": "A",
-    "gaussian_noise_forward": "A",
-    "layer_normalization_forward": "A",
-    "prelu_forward": "A",
-}
-"""Ops that leave steps apart where steps are the first axis, and the operand they read: a mask passes through them."""
+from fastnn.plan.plan import Tensor
 
 
 @dataclass
@@ -35,10 +25,18 @@ class Masking(Layer):
     Notes
     -----
     A step that is passed over hands on the state as it is and takes no part in any gradient: a padded sequence gives
-    the bits of the sequence without padding. Its features are put out as +0. The mask goes on through recurrent
-    layers that return sequences, and through ``Dense``, activations, dropout and ``LayerNormalization`` on the way to
-    one. With ``return_sequences`` such a step's output is the state before it, and counts in a loss over all steps:
-    there is no mask on losses.
+    the bits of the sequence without padding. Its features are put out as +0. As in Keras the mask goes on through
+    recurrent layers that return sequences, ``Dense``, activations, dropout, noise, ``BatchNormalization`` (whose
+    statistics count all steps, other than in Keras 3), ``LayerNormalization`` and ``PReLU``. ``Add``, ``Residual`` and
+    ``Concatenate`` along the features keep steps that count in any branch, and no mask where a branch has none;
+    ``Concatenate`` along the steps keeps the branches' masks if all have one. ``GlobalAveragePooling1D`` takes the mean
+    over the steps that count. Convolutions, other pooling and all that moves steps end a mask. With
+    ``return_sequences`` the output of a step that is passed over is the state before it.
+
+    Where outputs have the mask, such steps count neither in the loss, nor in its gradients, nor in metrics. The loss is
+    a mean over the steps that count: each sample's sum over those steps is divided by the number of all steps, and its
+    weight by the share of steps that count in the whole minibatch, as in Keras. ``evaluate`` takes 1024 samples at a
+    time for minibatches.
     """
 
     kind = "masking"
@@ -57,28 +55,6 @@ class Masking(Layer):
         plan.emit("sequence_mask", {"value": self.mask_value, "steps": x.shape[0]}, ("Z", "K"), A=x, Z=z, K=mask)
         plan.masks[z.index] = mask
         return z
-
-
-def step_mask(plan: PlanBuilder, x: Tensor) -> Tensor | None:
-    """Return the mask of a sequence's steps, if one was made on the way to it."""
-    while x.index not in plan.masks:
-        maker = _maker(plan, x)
-        if maker is None or maker.kind not in STEPWISE:
-            return None
-        source = maker.operands[STEPWISE[maker.kind]]
-        assert isinstance(source, Tensor)
-        if len(source.shape) != 2 or source.shape[0] != x.shape[0]:
-            return None
-        x = source
-    return plan.masks[x.index]
-
-
-def _maker(plan: PlanBuilder, x: Tensor) -> Op | None:
-    """Return the op that writes a tensor."""
-    for op in reversed(plan.forward):
-        if any(isinstance(what := op.operands[name], Tensor) and what.index == x.index for name in op.writes):
-            return op
-    return None
 
 
 LAYERS.register("masking", Masking)

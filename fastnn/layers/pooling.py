@@ -2,8 +2,8 @@
 
 Samples are (height, width, channels) in the 2D layers and (steps, channels) in the 1D layers. The greatest value is the
 first of its kind in a window, row by row, and gets the whole gradient; a NaN counts as greater than any number. The
-mean is over the cells that exist: padding counts nothing, as in Keras. Steps that a ``Masking`` layer leaves out count
-here as zeros; Keras leaves them out of ``GlobalAveragePooling1D``.
+mean is over the cells that exist: padding counts nothing, as in Keras. Steps that a ``Masking`` layer leaves out do
+not count in ``GlobalAveragePooling1D``; in the other layers they count as what they hold, zeros behind ``Masking``.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from fastnn.errors import InvalidTypeError, InvalidValueError
 from fastnn.layers.base import AXES, LAYERS, Layer, check_rank, sample_shape, whole_numbers
 from fastnn.plan.builder import PlanBuilder
+from fastnn.plan.masks import step_mask
 from fastnn.plan.plan import Tensor
 from fastnn.plan.windows import Windows, places_along
 
@@ -189,9 +190,23 @@ class GlobalAveragePooling1D(_GlobalPooling):
         Whether the output is (1, channels).
     input_shape : tuple of int, optional
         Shape of a sample, for the first layer of a model that is to be built before it sees data.
+
+    Notes
+    -----
+    Of a masked sequence, over the steps that count; where none does the mean is 0, which in Keras is NaN.
     """
 
     kind, axes, op = "global_average_pooling_1d", 1, "average"
+
+    def build(self, plan: PlanBuilder, x: Tensor) -> Tensor:
+        """Emit the pooling over all steps, or those that count."""
+        mask = step_mask(plan, x)
+        if mask is None:
+            return super().build(plan, x)
+        channels = x.shape[1]
+        z = plan.tensor((1, channels) if self.keepdims else channels, f"mean of {x.name}")
+        plan.emit("masked_mean_forward", None, ("Z",), A=x, K=mask, Z=z)
+        return z
 
 
 class GlobalAveragePooling2D(_GlobalPooling):

@@ -18,9 +18,9 @@ from fastnn.errors import InvalidTypeError, InvalidValueError
 from fastnn.initializers.base import Draw, Initializer
 from fastnn.layers.activation import resolve_activation
 from fastnn.layers.base import LAYERS, Layer, check_rank, sample_shape, whole_number
-from fastnn.layers.masking import step_mask
 from fastnn.layers.noise import checked_rate, dropped
 from fastnn.plan.builder import PlanBuilder
+from fastnn.plan.masks import step_mask
 from fastnn.plan.plan import Parameter, Tensor
 
 

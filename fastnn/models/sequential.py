@@ -26,6 +26,7 @@ from fastnn.metrics import Metric
 from fastnn.models import lbfgs, loaded, saved, weight_files
 from fastnn.models.carried import CarriedStates, check_stateful_fit
 from fastnn.models.copies import restore, state_of
+from fastnn.models.counted_steps import counted_steps
 from fastnn.models.layer_outputs import layer_outputs
 from fastnn.models.states import HandedStates, States, put_together, taken_apart
 from fastnn.models.summary import summary_table
@@ -436,6 +437,12 @@ class Sequential:
         assert self.loss is not None
         return _metrics(self._metric_requests, self.loss, self._built_plan().outputs.shape[-1])
 
+    def _counted_steps(self) -> Callable[[Array], Array] | None:
+        """Return what says which steps metrics count; None for all."""
+        if not self._metric_requests:
+            return None
+        return counted_steps(self._built_plan(), self.dtype, State(self.parameters), self.backend)
+
     # --- training ---------------------------------------------------------------------------------
 
     def fit(self, x: Any, y: Any, batch_size: int = 32, epochs: int = 1, verbose: int | str = "auto", *,
@@ -523,7 +530,7 @@ class Sequential:
             self._fit = RunningFit.resumed(before, measures, self._callbacks)
             task = Training(executor, evaluator, optimizer, training.data, training.y, whole, count, bool(shuffle),
                             order_seed, self.backend.random, measures, validation, shown,
-                            self._callbacks, self._fit.position)  # fmt: skip
+                            self._callbacks, self._fit.position, counts=self._counted_steps())  # fmt: skip
             self.stop_training = before.stop
             self.history = history
             train(task, self._counter, history)
@@ -670,7 +677,8 @@ class Sequential:
             batch = self._batch(batch_size, what.data.samples)
             if batch is not None:
                 self._carry(batch, what.data.samples)
-            values = evaluate(self._executor("evaluate"), what, self._metrics(), batch=batch or SAMPLE_BLOCK)
+            values = evaluate(self._executor("evaluate"), what, self._metrics(), batch=batch or SAMPLE_BLOCK,
+                              counts=self._counted_steps())  # fmt: skip
         if verbose in (1, 2):
             print(" - ".join(f"{name}: {value:.4f}" for name, value in values.items()))
         if return_dict:

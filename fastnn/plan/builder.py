@@ -14,6 +14,7 @@ from fastnn.activations import Activation
 from fastnn.errors import InvalidValueError
 from fastnn.losses import Loss
 from fastnn.plan.gradients import GRADIENT_RULES
+from fastnn.plan.masks import step_mask
 from fastnn.plan.plan import Carried, KerasLayout, Op, Parameter, Plan, Tensor
 
 Operand = Tensor | Parameter | Carried | None
@@ -224,35 +225,57 @@ class PlanBuilder:
         loss : Loss, optional
         learn : bool
         """
+        last = self.forward[-1] if self.forward else None
+        mask = step_mask(self, outputs)
         if loss is None:
             self.forward = [op for op in self.forward if op.kind != "activity_penalty"]
-            return self._plan(outputs, None, None, None, None, [])
+            return self._plan(outputs, None, None, None, None, [], mask)
         targets = self.tensor(outputs.shape, "Y")
         weights = self.weights = self.tensor(1, "weights")
         terms = self.tensor(1, "losses")
-        last = self.forward[-1] if self.forward else None
         activation = None
         if last is not None and last.kind == "activation_forward" and _is(last.operands["A"], outputs):
             found = last.static["activation"]
             if found.elementwise or last.static["positions"] == outputs.rows // outputs.shape[-1]:
                 activation = found
-        source, seed, value, gradient = self._loss_ops(loss, activation, last, outputs, targets, weights, terms)
+        values, scaled = self._masked_weights(mask, weights)
+        source, seed, value, gradient = self._loss_ops(loss, activation, last, outputs, targets, scaled, terms, mask)
         tape = [op for op in self.forward if not (op is last and not _is(source, outputs))]
-        values = [value]
+        values.append(value)
         for op in reversed(tape):
             if op.kind == "activity_penalty":
                 ends = {"weight": weights, "terms": terms}
                 values.append(Op("activity_penalty_value", {**op.operands, **ends}, op.static, ("terms",)))
         if learn:
             self.backward.append(gradient)
+            if mask is not None:
+                static = {"steps": mask.rows}
+                self.backward.append(Op("mask_gradient", {"K": mask, "dZ": seed, "dA": seed}, static, ("dA",)))
             self.deltas[source.index] = seed
             for op in reversed(tape):
                 GRADIENT_RULES[op.kind](self, op)
         self.forward = [op for op in self.forward if op.kind != "activity_penalty"]
-        return self._plan(outputs, targets, weights, terms, loss, values)
+        return self._plan(outputs, targets, weights, terms, loss, values, mask)
+
+    def _masked_weights(self, mask: Tensor | None, weights: Tensor) -> tuple[list[Op], Tensor]:
+        """Return ops that divide sample weights by the share of steps that count in the minibatch, and the quotients.
+
+        A loss over the steps that count, divided by the number of all steps, is then a mean over those that count.
+        """
+        if mask is None:
+            return [], weights
+        counts, scaled = self.tensor(1, f"counts of {mask.name}"), self.tensor(1, "weights by steps")
+        total, mean = (self.tensor(1, f"{what} of {mask.name}", of_minibatch=True) for what in ("total", "mean"))
+        positions = {"positions": mask.rows}
+        return [
+            Op("position_sums", {"A": mask, "S": counts}, positions, ("S",)),
+            Op("batch_sums", {"S": counts, "total": total, "mean": mean}, positions, ("total", "mean")),
+            Op("mask_weight", {"weight": weights, "mean": mean, "Z": scaled}, {}, ("Z",)),
+        ], scaled
 
     def _loss_ops(self, loss: Loss, activation: Activation | None, last: Op | None, outputs: Tensor, targets: Tensor,
-                  weights: Tensor, terms: Tensor) -> tuple[Tensor, Tensor, Op, Op]:  # fmt: skip
+                  weights: Tensor, terms: Tensor,
+                  mask: Tensor | None) -> tuple[Tensor, Tensor, Op, Op]:  # fmt: skip
         """Return (tensor the loss is computed from, its gradient, op of the value, op of the gradient).
 
         A loss with a stable form for the output's activation is computed from the pre-activation, and its gradient
@@ -270,21 +293,22 @@ class PlanBuilder:
         ends: dict[str, Operand] = {"Y": targets, "weight": weights}
         static: dict[str, Any] = {"positions": outputs.rows // outputs.shape[-1]}
         if kernel:
-            value = Op(f"{kernel}_value", {"Z": source, **ends, "terms": terms}, static, ("terms",))
+            value = Op(f"{kernel}_value", {"Z": source, **ends, "terms": terms, "K": mask}, static, ("terms",))
             return source, seed, value, Op(f"{kernel}_gradient", {"Z": source, **ends, "dZ": seed}, static, ("dZ",))
         pair = fused or (loss.value, loss.derivative)
         static |= {"mean": loss.mean, "delta": loss.delta}
-        value = Op("loss_value", {"P": source, **ends, "terms": terms}, {"formula": pair[0], **static}, ("terms",))
+        value = Op("loss_value", {"P": source, **ends, "terms": terms, "K": mask}, {"formula": pair[0], **static},
+                   ("terms",))  # fmt: skip
         gradient = Op("loss_gradient", {"P": source, "A": outputs, **ends, "dP": seed},
                       {"formula": pair[1], "fused": fused is not None, **static}, ("dP",))  # fmt: skip
         return source, seed, value, gradient
 
     def _plan(self, outputs: Tensor, targets: Tensor | None, weights: Tensor | None, terms: Tensor | None,
-              loss: Loss | None, values: list[Op]) -> Plan:  # fmt: skip
+              loss: Loss | None, values: list[Op], mask: Tensor | None) -> Plan:  # fmt: skip
         return Plan(tuple(self.tensors), tuple(self.parameters), self.size, tuple(self.statistics),
                     self.statistics_size, self.inputs, outputs, targets, weights, terms, loss, tuple(self.forward),
                     tuple(values), tuple(self.backward), tuple(self.gradients),
-                    tuple(self.layer_shapes), tuple(self.carried))  # fmt: skip
+                    tuple(self.layer_shapes), tuple(self.carried), mask)  # fmt: skip
 
 
 def _is(a: Operand, b: Operand) -> bool:

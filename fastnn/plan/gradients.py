@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from fastnn.plan import (
     gradients_convolution,
     gradients_embedding,
+    gradients_masks,
     gradients_noise,
     gradients_normalization,
     gradients_pooling,
@@ -94,6 +95,7 @@ GRADIENT_RULES: dict[str, Rule] = {
     "activity_penalty": activity_penalty,
     **gradients_convolution.RULES,
     **gradients_embedding.RULES,
+    **gradients_masks.RULES,
     **gradients_noise.RULES,
     **gradients_normalization.RULES,
     **gradients_pooling.RULES,

@@ -185,6 +185,8 @@ class Plan:
         Sums over samples: one op per array of weights, with its bias. Independent of one another.
     carried : tuple of Carried
         What stateful layers carry from step to step, in the order in which layers made it.
+    mask : Tensor or None
+        Of the outputs' steps, where some may not count: a row for each step, 0 where it does not.
     layer_shapes : tuple of tuple of int
         A sample's shape behind each layer of a model.
     """
@@ -206,6 +208,7 @@ class Plan:
     gradients: tuple[Op, ...]
     layer_shapes: tuple[tuple[int, ...], ...] = ()
     carried: tuple[Carried, ...] = ()
+    mask: Tensor | None = None
 
     @property
     def carried_rows(self) -> int:

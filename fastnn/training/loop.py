@@ -34,6 +34,7 @@ from fastnn.training.scalars import StepScalars
 Array = np.ndarray[Any, Any]
 
 PIECE_SECONDS = 0.05
+Counts = Callable[[Array], Array]
 _MOST_PREDICTIONS = 1 << 22
 """Elements of predictions kept at once for metrics."""
 
@@ -99,6 +100,7 @@ def evaluate(
     metrics: list[Metric],
     check: Callable[[], None] = lambda: None,
     batch: int = SAMPLE_BLOCK,
+    counts: Counts | None = None,
 ) -> dict[str, float]:
     """Return the loss and the metrics of a model on data.
 
@@ -112,6 +114,8 @@ def evaluate(
         Called after every piece; may raise.
     batch : int
         Samples a step; only stateful layers see it.
+    counts : callable, optional
+        From samples to which of their steps metrics count (see ``_update``); all, by default.
     """
     for metric in metrics:
         metric.reset()
@@ -125,25 +129,31 @@ def evaluate(
         losses = executor.run("evaluate", part, batch, steps, 0, None, out)
         total = _order_sum(total, losses[:, 0])
         penalty = float(losses[0, 1])
-        _update(metrics, executor.plan, what.y, out, what.weight, slice(start, start + count))
+        _update(metrics, executor.plan, what, out, slice(start, start + count), counts)
         check()
     return {"loss": total / samples + penalty} | {metric.name: metric.result() for metric in metrics}
 
 
-def _update(metrics: list[Metric], plan: Plan, y: Array, out: Array | None, weight: Array | None,
-            rows: slice | Array) -> None:  # fmt: skip
+def _update(metrics: list[Metric], plan: Plan, what: Evaluation, out: Array | None, rows: slice | Array,
+            counts: Counts | None) -> None:  # fmt: skip
     """Give the metrics the targets and weights of ``rows`` and their predictions.
 
-    Where predictions have several axes, each position is a row of its own, with its sample's weight.
+    Where predictions have several axes, each position is a row of its own, with its sample's weight; those of steps
+    that are masked are left out.
     """
     if out is None:
         return
-    true, weights = y[rows], None if weight is None else weight[rows]
+    true, weights = what.y[rows], None if what.weight is None else what.weight[rows]
     shape = plan.outputs.shape
     if len(shape) > 1:
         out = out.reshape(-1, shape[-1])
         true = true.reshape(-1) if plan.loss is not None and plan.loss.labels else true.reshape(-1, shape[-1])
         weights = None if weights is None else weights.repeat(plan.outputs.rows // shape[-1])
+    if counts is not None:
+        kept = counts(what.data.x[rows]).reshape(-1)
+        true, out, weights = true[kept], out[kept], None if weights is None else weights[kept]
+        if not len(out):
+            return
     for metric in metrics:
         metric.update(true, out, weights)
 
@@ -187,6 +197,8 @@ class Training:
         Where the training stands: at its beginning, unless it goes on with another.
     pace : Pace
         Where the first epoch's first piece starts: one step.
+    counts : callable or None
+        As of ``evaluate``.
     """
 
     executor: Executor
@@ -205,6 +217,7 @@ class Training:
     callbacks: CallbackList = field(default_factory=CallbackList)
     position: Position = field(default_factory=Position)
     pace: Pace = field(default_factory=lambda: Pace(1))
+    counts: Counts | None = None
 
     def __post_init__(self) -> None:
         self.scalars = StepScalars(self.optimizer, self.executor.dtype)
@@ -260,7 +273,8 @@ def train(task: Training, counter: Counter, history: History) -> None:
                     position.values = _epoch(task, counter, progress, interrupt)
                 values = dict(position.values)
                 if task.validation is not None and task.evaluator is not None:
-                    found = evaluate(task.evaluator, task.validation, task.metrics, interrupt.check)
+                    found = evaluate(task.evaluator, task.validation, task.metrics, interrupt.check,
+                                     counts=task.counts)  # fmt: skip
                     values |= {f"val_{name}": value for name, value in found.items()}
                 # counted before the hooks: what one of them saves, or leaves behind by raising, is a whole epoch
                 history.append(number, values)
@@ -311,7 +325,7 @@ def _epoch(task: Training, counter: Counter, progress: Progress, interrupt: Inte
         sizes = np.minimum(task.batch, samples - start - task.batch * np.arange(steps))
         total = _order_sum(position.total, losses[:, 0] + losses[:, 1] * sizes)
         rows = slice(start, start + count) if order is None else order[start : start + count]
-        _update(task.metrics, task.executor.plan, task.y, out, data.weight, rows)
+        _update(task.metrics, task.executor.plan, Evaluation(data, task.y, data.weight), out, rows, task.counts)
         position.steps, position.total = first + steps, total
         progress.advance(count, running)
         if callbacks:

@@ -132,12 +132,14 @@ def _loss(x: Array, Y: Array, weight: Array, result_rows: int, *more: Array) -> 
 
 
 def loss_value(formula: Formula, mean: bool, delta: float | None, Y: Array, P: Array, weight: Array,
-               positions: int = 1) -> Array:  # fmt: skip
+               positions: int = 1, K: Array | None = None) -> Array:  # fmt: skip
     """Return each sample's weighted loss; see ``protocol.Backend``."""
-    run = _loss(P, Y, weight, 1)
+    masks = () if K is None else (K,)
+    run = _loss(P, Y, weight, 1, *masks)
     divided, divisor = loss.divisor(mean, len(P), positions)
-    run.over_blocks(loss.make_loss_value, (formula, divided, delta is not None), run[0], run[1], run[2], run[3],
-                    run.block_bytes, len(P), bits_of(delta or 0.0), divisor)  # fmt: skip
+    run.over_blocks(loss.make_loss_value, (formula, divided, delta is not None, bool(masks)), run[0], run[1], run[2],
+                    run[3], run.block_bytes, len(P), bits_of(delta or 0.0), divisor, len(P) // positions,
+                    *(run[4] for _ in masks))  # fmt: skip
     result: Array = run.get(3)[0]
     return result
 
@@ -172,11 +174,13 @@ def loss_gradient(
     return run.get(3)
 
 
-def softmax_crossentropy_value(Y: Array, Z: Array, weight: Array, positions: int = 1) -> Array:
+def softmax_crossentropy_value(Y: Array, Z: Array, weight: Array, positions: int = 1,
+                               K: Array | None = None) -> Array:  # fmt: skip
     """Return ``-sum(y log softmax(z))`` per sample, weighted; see ``protocol.Backend``."""
-    run = _loss(Z, Y, weight, 1)
-    run.over_blocks(loss.make_softmax_crossentropy_value, (), run[0], run[1], run[2], run[3], run.block_bytes,
-                    len(Z) // positions, positions)  # fmt: skip
+    masks = () if K is None else (K,)
+    run = _loss(Z, Y, weight, 1, *masks)
+    run.over_blocks(loss.make_softmax_crossentropy_value, (bool(masks),), run[0], run[1], run[2], run[3],
+                    run.block_bytes, len(Z) // positions, positions, *(run[4] for _ in masks))  # fmt: skip
     result: Array = run.get(3)[0]
     return result
 

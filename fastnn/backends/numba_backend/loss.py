@@ -25,8 +25,12 @@ def divisor(mean: bool, outputs: int, positions: int) -> tuple[bool, int]:
     return mean or positions > 1, outputs if mean else positions
 
 
-def make_loss_value(dtype: Any, value: Callable[..., Any], divided: bool, has_delta: bool) -> Callable[..., None]:
+def make_loss_value(
+    dtype: Any, value: Callable[..., Any], divided: bool, has_delta: bool, masked: bool
+) -> Callable[..., None]:
     """Operands: P, Y, weight, terms (one row), bytes between blocks, outputs, bits of delta, divisor.
+
+    With ``masked`` also outputs of a position, K.
 
     ``value(y, p)`` or ``value(y, p, delta)``; P is the tensor the formula reads (outputs or pre-activations).
     ``divided`` says whether the divisor counts.
@@ -37,7 +41,7 @@ def make_loss_value(dtype: Any, value: Callable[..., Any], divided: bool, has_de
     def loss_value(context, record, item, base, scratch):
         wide_vectors()
         zero = dtype(0)
-        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 8)
+        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 10)
         delta = dtype(float_from_int_bits(r[6]))
         n, lanes = block_lanes(c, item, size)
         shift = base
@@ -47,8 +51,13 @@ def make_loss_value(dtype: Any, value: Callable[..., Any], divided: bool, has_de
         for i in range(r[5]):
             at = shift + i * BLOCK * size
             p, y = view(zero, r[0] + at, lanes), view(zero, r[1] + at, lanes)
-            for j in range(lanes):
-                total[j] += formula(y[j], p[j], delta)
+            if masked:
+                mask = view(zero, r[9] + shift + i // r[8] * BLOCK * size, lanes)
+                for j in range(lanes):
+                    total[j] += zero if mask[j] == zero else formula(y[j], p[j], delta)
+            else:
+                for j in range(lanes):
+                    total[j] += formula(y[j], p[j], delta)
         over = dtype(r[7])
         for j in range(lanes):
             total[j] = total[j] / over * weight[j] if divided else total[j] * weight[j]
@@ -113,14 +122,14 @@ def _fused(formula: Any) -> Any:
     return share(derivative)
 
 
-def make_softmax_crossentropy_value(dtype: Any) -> Callable[..., None]:
-    """Operands: Z, Y, weight, terms, bytes between blocks, classes, positions."""
+def make_softmax_crossentropy_value(dtype: Any, masked: bool) -> Callable[..., None]:
+    """Operands: Z, Y, weight, terms, bytes between blocks, classes, positions; with ``masked`` K."""
     size = dtype().itemsize
 
     def softmax_crossentropy_value(context, record, item, base, scratch):
         wide_vectors()
         zero = dtype(0)
-        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 7)
+        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 8)
         n, lanes = block_lanes(c, item, size)
         shift = base
         high, log_sum = view(zero, scratch, lanes), view(zero, scratch + BLOCK * size, lanes)
@@ -140,6 +149,10 @@ def make_softmax_crossentropy_value(dtype: Any) -> Callable[..., None]:
                 for j in range(lanes):
                     # a class of weight zero counts nothing, also where its logarithm is infinite
                     one[j] += zero if y[j] == zero else y[j] * (log_sum[j] - (z[j] - high[j]))
+            if masked:
+                mask = view(zero, r[7] + shift + p * BLOCK * size, lanes)
+                for j in range(lanes):
+                    one[j] = zero if mask[j] == zero else one[j]
             for j in range(lanes):
                 total[j] += one[j]
         positions = dtype(r[6])
@@ -199,8 +212,25 @@ def _classes(o: Op) -> tuple[int, int]:
     return rows_of(o, "Z") // o.static["positions"], o.static["positions"]
 
 
+def _mask(o: Op) -> tuple[bool, tuple[str, ...]]:
+    """Return whether there is a mask, and the operands to stand last."""
+    masked = o.operands["K"] is not None
+    return masked, ("K",) if masked else ()
+
+
+def _loss_value(o: Op, low: Any) -> Recipe:
+    masked, last = _mask(o)
+    constants = (*_constants(o), rows_of(o, "P") // o.static["positions"])
+    return Recipe(make_loss_value, (*_static(o), masked), ("P", "Y", "weight", "terms"), constants, last)
+
+
+def _softmax_crossentropy_value(o: Op, low: Any) -> Recipe:
+    masked, last = _mask(o)
+    return Recipe(make_softmax_crossentropy_value, (masked,), ("Z", "Y", "weight", "terms"), _classes(o), last)
+
+
 LOWER = {
-    "loss_value": lambda o, low: Recipe(make_loss_value, _static(o), ("P", "Y", "weight", "terms"), _constants(o)),
+    "loss_value": _loss_value,
     "loss_gradient": lambda o, low: Recipe(
         make_loss_gradient,
         (*_static(o), o.static["fused"]),
@@ -208,9 +238,7 @@ LOWER = {
         _constants(o),
         ("A",),
     ),
-    "softmax_crossentropy_value": lambda o, low: Recipe(
-        make_softmax_crossentropy_value, (), ("Z", "Y", "weight", "terms"), _classes(o)
-    ),
+    "softmax_crossentropy_value": _softmax_crossentropy_value,
     "softmax_crossentropy_gradient": lambda o, low: Recipe(
         make_softmax_crossentropy_gradient, (o.static["positions"] > 1,), ("Z", "Y", "weight", "dZ"), _classes(o)
     ),

@@ -14,6 +14,7 @@ from fastnn.backends.numpy_backend import (
     convolution,
     embedding,
     layer_normalization,
+    masks,
     noise,
     normalization,
     pooling,
@@ -63,13 +64,13 @@ _OPS: dict[str, Callable[[Operands, dict[str, Any]], Any]] = {
     "carry_in": lambda o, s: o["S"].copy(),
     "carry_out": lambda o, s: o["A"].copy(),
     "loss_value": lambda o, s: loss_value(
-        s["formula"], s["mean"], s["delta"], o["Y"], o["P"], o["weight"][0], s["positions"]
+        s["formula"], s["mean"], s["delta"], o["Y"], o["P"], o["weight"][0], s["positions"], o["K"]
     )[None],
     "loss_gradient": lambda o, s: loss_gradient(
         s["formula"], s["mean"], s["delta"], s["fused"], o["Y"], o["P"], o["A"], o["weight"][0], s["positions"]
     ),
     "softmax_crossentropy_value": lambda o, s: softmax_crossentropy_value(
-        o["Y"], o["Z"], o["weight"][0], s["positions"]
+        o["Y"], o["Z"], o["weight"][0], s["positions"], o["K"]
     )[None],
     "softmax_crossentropy_gradient": lambda o, s: softmax_crossentropy_gradient(
         o["Y"], o["Z"], o["weight"][0], s["positions"]
@@ -83,6 +84,7 @@ _OPS: dict[str, Callable[[Operands, dict[str, Any]], Any]] = {
     **convolution.OPS,
     **embedding.OPS,
     **layer_normalization.OPS,
+    **masks.OPS,
     **noise.OPS,
     **normalization.OPS,
     **pooling.OPS,

@@ -20,8 +20,10 @@ Formula = Callable[..., Any]
 
 @np.errstate(all="ignore")
 def loss_value(formula: Formula, mean: bool, delta: float | None, Y: Array, P: Array, weight: Array,
-               positions: int = 1) -> Array:  # fmt: skip
+               positions: int = 1, K: Array | None = None) -> Array:  # fmt: skip
     """Return each sample's weighted loss: terms added in ascending order of the output, over M or the positions.
+
+    With a mask K terms of positions where it is 0 are left out.
 
     Parameters
     ----------
@@ -33,12 +35,16 @@ def loss_value(formula: Formula, mean: bool, delta: float | None, Y: Array, P: A
     Y, P : ndarray (M, N)
     weight : ndarray (N,)
     positions : int
+    K : ndarray (positions, N), optional
 
     Returns
     -------
     ndarray (N,)
     """
-    total = sum_features(formula(Y, P, *_delta(delta, P)))
+    terms = formula(Y, P, *_delta(delta, P))
+    if K is not None:
+        terms = np.where(np.repeat(K, len(P) // positions, axis=0) != 0, terms, P.dtype.type(0))
+    total = sum_features(terms)
     return total / P.dtype.type(len(P) if mean else positions) * weight  # type: ignore[no-any-return]
 
 
@@ -71,26 +77,30 @@ def _delta(delta: float | None, P: Array) -> tuple[Any, ...]:
 
 
 @np.errstate(all="ignore")
-def softmax_crossentropy_value(Y: Array, Z: Array, weight: Array, positions: int = 1) -> Array:
+def softmax_crossentropy_value(Y: Array, Z: Array, weight: Array, positions: int = 1,
+                               K: Array | None = None) -> Array:  # fmt: skip
     """Return ``-sum(y log softmax(z))`` per sample, weighted; a class with y = 0 counts nothing.
 
-    With several positions: from +0, the losses of the positions added in order, over their number.
+    With several positions: from +0, the losses of the positions added in order, over their number. With a mask K those
+    of positions where it is 0 are left out.
 
     Parameters
     ----------
     Y, Z : ndarray (M, N)
     weight : ndarray (N,)
     positions : int
+    K : ndarray (positions, N), optional
 
     Returns
     -------
     ndarray (N,)
     """
     total = np.zeros(Z.shape[1], Z.dtype)
-    for y, z in zip(np.split(Y, positions), np.split(Z, positions), strict=True):
+    for p, (y, z) in enumerate(zip(np.split(Y, positions), np.split(Z, positions), strict=True)):
         shifted = z - greatest_feature(z)
         log_sum = log(sum_features(exp(shifted)))
-        total += sum_features(np.where(y == 0, y.dtype.type(0), y * (log_sum - shifted)))
+        one = sum_features(np.where(y == 0, y.dtype.type(0), y * (log_sum - shifted)))
+        total += one if K is None else np.where(K[p] != 0, one, Z.dtype.type(0))
     return total / Z.dtype.type(positions) * weight
 
 
