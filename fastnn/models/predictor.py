@@ -54,7 +54,8 @@ class Predictor:
         self._run: Any = rows
         # one sample of a shape wanted takes a way of its own; None matches no array
         ready = rows is not None and self._rank == 1
-        self._sample, self._row = (self.input_shape, (1, *self.input_shape)) if ready else (None, None)
+        self._sample: tuple[int, ...] | None = self.input_shape if ready else None
+        self._row: tuple[int, ...] | None = (1, *self.input_shape) if ready else None
         self._result = (1, self._outputs)
 
     def __call__(self, x: Any) -> Array:

@@ -16,13 +16,13 @@ import numpy as np
 
 from fastnn.backends.numba_backend._jit import VECTOR_BYTES, entry, op
 from fastnn.backends.numba_backend._memory import call, float_from_int_bits, view, wide_vectors
-from fastnn.backends.numba_backend._recording import bits_of
+from fastnn.backends.numba_backend._recording import bits_of, rows_of
 from fastnn.backends.numba_backend._row_tile import row_tile
 from fastnn.backends.numba_backend.activation import arguments_forward
 from fastnn.backends.numba_backend.single_source import share
 from fastnn.formulas import exp, log
 from fastnn.plan.executor import State
-from fastnn.plan.plan import Op, Parameter, Plan
+from fastnn.plan.plan import Op, Parameter, Plan, Tensor
 
 Array = np.ndarray[Any, Any]
 
@@ -198,7 +198,7 @@ class RowProgram:
                 rows.append([op(make_dense_row, dtype.type), side * self._room, *self._dense(o, dtype, state)])
             else:
                 activation = o.static["activation"]
-                units = plan.tensors[o.operands["Z"].index].rows
+                units = rows_of(o, "Z")
                 elements = -(-units // self._width) * self._width if activation.elementwise else units
                 address = op(make_activation_row, dtype.type, *arguments_forward(activation))
                 rows.append([address, side * self._room, elements, bits_of(activation.alpha or 0.0)])
@@ -239,12 +239,13 @@ def row_function(plan: Plan, dtype: np.dtype[Any], state: State) -> Callable[[Ar
 
 def takes(plan: Plan) -> bool:
     """Whether a plan's predictions can be computed row by row: dense layers and activations, in a chain."""
-    x = plan.inputs
+    at = plan.inputs.index
     for o in plan.forward:
-        read, written = ("A", "Z") if o.kind == "dense_forward" else ("Z", "A")
         if o.kind not in ("dense_forward", "activation_forward") or o.static["positions"] != 1:
             return False
-        if o.operands[read].index != x.index or (o.kind == "activation_forward" and x.index == plan.inputs.index):
+        read, written = (o.operands[name] for name in ("AZ" if o.kind == "dense_forward" else "ZA"))
+        assert isinstance(read, Tensor) and isinstance(written, Tensor)
+        if read.index != at or (o.kind == "activation_forward" and at == plan.inputs.index):
             return False
-        x = o.operands[written]
+        at = written.index
     return bool(plan.forward)
