@@ -35,6 +35,14 @@ class Backend(Protocol):
         """Return what runs the programs of a plan."""
         ...
 
+    def row_function(self, plan: Plan, dtype: np.dtype[Any], state: State) -> Callable[[Array, Array], bool] | None:
+        """Return ``run(x, out)``, which computes one sample's predictions (M,) from (D,) and says whether x is finite.
+
+        Weights are copied; calls share nothing, so that threads may make them at once. Both arrays are C-contiguous
+        and of ``dtype``, (1, D) and (1, M) will also do. None where an executor is as good.
+        """
+        ...
+
     def network_forward(
         self, network: DenseNetwork, dtype: np.dtype[Any], parameters: Sequence[Array], X: Array
     ) -> tuple[list[Array], bool]:

@@ -28,6 +28,7 @@ from fastnn.models.carried import CarriedStates, check_stateful_fit
 from fastnn.models.copies import restore, state_of
 from fastnn.models.counted_steps import counted_steps
 from fastnn.models.layer_outputs import layer_outputs
+from fastnn.models.predictor import Predictor
 from fastnn.models.states import HandedStates, States, put_together, taken_apart
 from fastnn.models.summary import summary_table
 from fastnn.models.weights import (
@@ -742,6 +743,14 @@ class Sequential:
         if states is None:
             return {}
         return taken_apart(self._make_plan(self._built_plan().inputs.shape, None, carries=True), states)
+
+    def predictor(self) -> Predictor:
+        """Return a frozen, thread-safe callable for single samples: what ``predict`` gives now, in a microsecond.
+
+        ``predictor(x)`` takes one sample, or several. Later training does not change it.
+        """
+        with self._lock:
+            return Predictor(self)
 
     def layer_outputs(self, x: Any, *, allow_nonfinite: bool = False) -> list[Array]:
         """Return what every layer puts out, an array (N, ...) each; the last one is ``predict(x)``, to the bit.

@@ -27,6 +27,7 @@ from fastnn.backends.numba_backend.functions import (
     sum_vector,
 )
 from fastnn.backends.numba_backend.network import network_backward, network_forward
+from fastnn.backends.numba_backend.rows import row_function
 
 _compiling.hold_interrupts()
 
@@ -52,6 +53,7 @@ __all__ = [
     "optimizer_update",
     "penalty_sum",
     "random",
+    "row_function",
     "sigmoid",
     "softmax_crossentropy_gradient",
     "softmax_crossentropy_value",

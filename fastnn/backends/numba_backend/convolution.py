@@ -22,21 +22,26 @@ from fastnn.backends.numba_backend._layout import BLOCK, OPERANDS
 from fastnn.backends.numba_backend._memory import view
 from fastnn.backends.numba_backend._recording import Gradient, Recipe
 from fastnn.backends.numba_backend._sample_groups import make_position_sums, make_sum_partials, partial_items
+from fastnn.backends.numba_backend._tiles import tile_rows
 from fastnn.backends.numba_backend.dense import block_lanes
 from fastnn.plan.convolution import Convolution
 from fastnn.plan.plan import Op, Parameter, Tensor
 
 
 def _make_gather(vectors: int) -> Any:
+    tall = tile_rows(vectors)
+
     @inner
     def gather(zero, size, w, w_unit, w_channel, x, channels, taps, count, z, units, bias):
         """Compute ``units`` rows of one target, ``vectors`` wide."""
         row = BLOCK * size
         m = 0
         while m < units:
-            rows = part(units - m, 4)
+            rows = tall if units - m >= tall else part(units - m, 4)
             a, c, b = w + m * w_unit, z + m * row, bias + m * size
-            if rows == 4:
+            if rows == tall:
+                gather_tile(zero, tall, vectors, a, w_unit, w_channel, x, row, channels, taps, count, c, row, b)
+            elif rows == 4:
                 gather_tile(zero, 4, vectors, a, w_unit, w_channel, x, row, channels, taps, count, c, row, b)
             elif rows == 3:
                 gather_tile(zero, 3, vectors, a, w_unit, w_channel, x, row, channels, taps, count, c, row, b)
@@ -49,26 +54,7 @@ def _make_gather(vectors: int) -> Any:
     return gather
 
 
-_gather_wide = _make_gather(TILE_VECTORS)
-_gather_two = _gather_wide if TILE_VECTORS == 2 else _make_gather(2)
-
-
-@inner
-def _gather_one(zero, size, w, w_unit, w_channel, x, channels, taps, count, z, units, bias):
-    """Compute ``units`` rows of one target, a vector wide: more rows at a time, since each sum waits for itself."""
-    row = BLOCK * size
-    m = 0
-    while m < units:
-        a, c, b = w + m * w_unit, z + m * row, bias + m * size
-        if units - m >= 8:
-            gather_tile(zero, 8, 1, a, w_unit, w_channel, x, row, channels, taps, count, c, row, b)
-            m += 8
-        elif units - m >= 4:
-            gather_tile(zero, 4, 1, a, w_unit, w_channel, x, row, channels, taps, count, c, row, b)
-            m += 4
-        else:
-            gather_tile(zero, 1, 1, a, w_unit, w_channel, x, row, channels, taps, count, c, row, b)
-            m += 1
+_gather_wide, _gather_two, _gather_one = (_make_gather(vectors) for vectors in (TILE_VECTORS, 2, 1))
 
 
 def make_gather_taps(dtype: Any) -> Callable[..., None]:

@@ -20,52 +20,55 @@ from fastnn.backends.numba_backend._tiles import (
     FROM_MEMORY,
     FROM_ZERO,
     product_tile,
+    tile_rows,
     transpose_tile,
 )
 from fastnn.contract import SAMPLE_BLOCK
 from fastnn.plan.plan import Op, Parameter, Tensor
 
 
+def _make_columns(start: int, vectors: int) -> Any:
+    tall = tile_rows(vectors)
+
+    @inner
+    def columns(zero, size, a, a_m, a_t, b, c, bias, rows, count):
+        """Compute ``rows`` rows, ``vectors`` wide."""
+        m = 0
+        while m + tall <= rows:
+            product_tile(zero, tall, vectors, start, 0, a + m * a_m * size, a_m, a_t, b, BLOCK, c + m * BLOCK * size,
+                         BLOCK, bias + m * size, count)  # fmt: skip
+            m += tall
+        if tall > 4:
+            while m + 4 <= rows:
+                product_tile(zero, 4, vectors, start, 0, a + m * a_m * size, a_m, a_t, b, BLOCK, c + m * BLOCK * size,
+                             BLOCK, bias + m * size, count)  # fmt: skip
+                m += 4
+        while m < rows:
+            product_tile(zero, 1, vectors, start, 0, a + m * a_m * size, a_m, a_t, b, BLOCK, c + m * BLOCK * size,
+                         BLOCK, bias + m * size, count)  # fmt: skip
+            m += 1
+
+    return columns
+
+
 def _make_product(start: int) -> Any:
+    wide, two, one = (_make_columns(start, vectors) for vectors in (TILE_VECTORS, 2, 1))
+
     @inner
     def product(zero, size, a, a_m, a_t, b, c, bias, rows, count, lanes):
         """Compute ``rows`` rows of a block: ``c[m] = start + sum over t of a[m, t] * b[t]``, lanes samples wide."""
-        width = VECTOR_BYTES // size
         v = 0
-        while v < lanes:
-            vectors = (lanes - v) // width
-            at, to = b + v * size, c + v * size
-            m = 0
+        while v < lanes * size:
+            vectors = (lanes * size - v) // VECTOR_BYTES
             if vectors >= TILE_VECTORS:
-                while m + 4 <= rows:
-                    product_tile(zero, 4, TILE_VECTORS, start, 0, a + m * a_m * size, a_m, a_t, at, BLOCK,
-                                 to + m * BLOCK * size, BLOCK, bias + m * size, count)  # fmt: skip
-                    m += 4
-                while m < rows:
-                    product_tile(zero, 1, TILE_VECTORS, start, 0, a + m * a_m * size, a_m, a_t, at, BLOCK,
-                                 to + m * BLOCK * size, BLOCK, bias + m * size, count)  # fmt: skip
-                    m += 1
-                v += TILE_VECTORS * width
-            elif TILE_VECTORS > 2 and vectors >= 2:
-                while m + 4 <= rows:
-                    product_tile(zero, 4, 2, start, 0, a + m * a_m * size, a_m, a_t, at, BLOCK,
-                                 to + m * BLOCK * size, BLOCK, bias + m * size, count)  # fmt: skip
-                    m += 4
-                while m < rows:
-                    product_tile(zero, 1, 2, start, 0, a + m * a_m * size, a_m, a_t, at, BLOCK,
-                                 to + m * BLOCK * size, BLOCK, bias + m * size, count)  # fmt: skip
-                    m += 1
-                v += 2 * width
+                wide(zero, size, a, a_m, a_t, b + v, c + v, bias, rows, count)
+                v += TILE_VECTORS * VECTOR_BYTES
+            elif vectors >= 2:
+                two(zero, size, a, a_m, a_t, b + v, c + v, bias, rows, count)
+                v += 2 * VECTOR_BYTES
             else:
-                while m + 4 <= rows:
-                    product_tile(zero, 4, 1, start, 0, a + m * a_m * size, a_m, a_t, at, BLOCK,
-                                 to + m * BLOCK * size, BLOCK, bias + m * size, count)  # fmt: skip
-                    m += 4
-                while m < rows:
-                    product_tile(zero, 1, 1, start, 0, a + m * a_m * size, a_m, a_t, at, BLOCK,
-                                 to + m * BLOCK * size, BLOCK, bias + m * size, count)  # fmt: skip
-                    m += 1
-                v += width
+                one(zero, size, a, a_m, a_t, b + v, c + v, bias, rows, count)
+                v += VECTOR_BYTES
 
     return product
 

@@ -16,6 +16,7 @@ from fastnn.backends.numpy_backend.loss import (
 from fastnn.backends.numpy_backend.network import network_backward, network_forward
 from fastnn.backends.numpy_backend.penalty import activity_penalty_gradient, activity_penalty_value
 from fastnn.backends.numpy_backend.reduction import sum_row, sum_vector
+from fastnn.backends.numpy_backend.rows import row_function
 from fastnn.backends.numpy_backend.update import (
     add_penalty_gradient,
     clip_by_norm,
@@ -47,6 +48,7 @@ __all__ = [
     "optimizer_update",
     "penalty_sum",
     "random",
+    "row_function",
     "sigmoid",
     "softmax_crossentropy_gradient",
     "softmax_crossentropy_value",

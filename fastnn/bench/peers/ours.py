@@ -115,18 +115,13 @@ def _tutorial(workload: Workload, problem: Problem, backend: str) -> Runner:
 
 
 def predict(workload: Workload, problem: Problem, threads: int, backend: str = BACKEND) -> Runner:
-    """Send a batch through ``predict``; one row through a frozen predictor, where there is one."""
+    """Send a batch through ``predict``; one row through a frozen predictor."""
     if backend == "numba":
         set_threads(threads)
     network = model(workload, problem, backend)
     rows = problem.X[: workload.batch].copy()
-    if workload.batch == 1 and hasattr(network, "predictor"):
-        frozen = network.predictor()
-        return repeat(lambda: frozen(rows))
-    runner = repeat(lambda: network.predict(rows, verbose=0))
-    if workload.batch > 1:
-        return runner
-    return Runner(runner.run, runner.result, note="through predict(): no frozen predictor yet")
+    call = network.predictor() if workload.batch == 1 else network.predict
+    return repeat(lambda: call(rows))
 
 
 def elementwise(workload: Workload, problem: Problem, threads: int, backend: str = BACKEND) -> Runner:
