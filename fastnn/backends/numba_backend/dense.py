@@ -12,7 +12,7 @@ from typing import Any
 
 from fastnn.backends.numba_backend._atomic import CACHE_LINE, SPINS, atomic_load, atomic_store, give_way
 from fastnn.backends.numba_backend._jit import TILE_VECTORS, VECTOR_BYTES, inner
-from fastnn.backends.numba_backend._layout import BLOCK, OPERANDS, PER_BLOCK, SAMPLES
+from fastnn.backends.numba_backend._layout import BLOCK, OPERANDS, PER_BLOCK, SAMPLE_BYTES, SAMPLES
 from fastnn.backends.numba_backend._memory import view
 from fastnn.backends.numba_backend._recording import Gradient, Recipe, shape_of
 from fastnn.backends.numba_backend._tiles import (
@@ -23,7 +23,7 @@ from fastnn.backends.numba_backend._tiles import (
     tile_rows,
     transpose_tile,
 )
-from fastnn.contract import SAMPLE_BLOCK
+from fastnn.contract import SAMPLE_BLOCK, SAMPLE_GROUP
 from fastnn.plan.plan import Op, Parameter, Tensor
 
 
@@ -84,6 +84,14 @@ def block_lanes(c, item, size):
     n = min(c[PER_BLOCK], c[SAMPLES] - item * c[PER_BLOCK])
     width = VECTOR_BYTES // size
     return n, (n + width - 1) // width * width
+
+
+@inner
+def sample_at(c, at, size, between, j):
+    """Return the address of sample ``j``, by the context ``c``, of a tensor whose first block is ``at``."""
+    inside = j % c[PER_BLOCK]
+    first = j - inside
+    return at + first // BLOCK * between + first % BLOCK * c[SAMPLE_BYTES] + inside * size
 
 
 def make_dense_forward(dtype: Any) -> Callable[..., None]:
@@ -160,8 +168,7 @@ def make_keep_block(dtype: Any) -> Callable[..., None]:
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 5)
         n, lanes = block_lanes(c, item, size)
-        first = item * c[PER_BLOCK]
-        to = r[3] + first // BLOCK * r[4] + first % BLOCK * size
+        to = r[3] + item * r[4]
         for i in range(r[2]):
             source = view(zero, r[0] + base + i * BLOCK * size, lanes)
             target = view(zero, to + i * BLOCK * size, lanes)
@@ -346,12 +353,12 @@ def _clear_tile(zero, size, to, rows):
 
 
 @inner
-def _add_block(zero, size, r, to, start, n, p, k, m, rows, vectors, with_bias, across_units):
+def _add_block(zero, size, c, r, to, start, n, p, k, m, rows, vectors, with_bias, across_units):
     """Add ``n`` samples from ``start`` on, at position p, to a tile's sums."""
     panel = WIDEST // size
     all_rows = r[4] if across_units else r[3]
     biases = to + ROWS_PER_ITEM * panel * size
-    a = r[0] + start // BLOCK * r[1] + start % BLOCK * size + (p * all_rows + m) * BLOCK * size
+    a = sample_at(c, r[0], size, r[1], start) + (p * all_rows + m) * BLOCK * size
     table, shift = r[2] + start * 8, p * r[9] + k * size
     _add_products(zero, size, a, table, shift, to, panel, rows, vectors, n)
     if with_bias:
@@ -410,21 +417,21 @@ def make_dense_backward_weights(dtype: Any, finish: Callable[..., None], across_
 
     def dense_backward_weights(context, record, first_item, last_item, scratch):
         zero = dtype(0)
-        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 11)
+        c, r = view(0, context, 20), view(0, record + 8 * OPERANDS, 11)
         samples, per = c[SAMPLES], c[PER_BLOCK]
         sums = view(zero, scratch, most)
         for item in range(first_item, last_item):
             k, m, rows, columns, vectors, with_bias = _tile(size, r, item, across_units)
             _clear_tile(zero, size, scratch, rows)
-            finished = 0
-            for first in range(0, samples, SAMPLE_BLOCK):
-                last = min(samples, first + SAMPLE_BLOCK)
+            finished, together = 0, SAMPLE_BLOCK if r[8] == 1 else SAMPLE_GROUP
+            for first in range(0, samples, together):
+                last = min(samples, first + together)
                 for p in range(r[8]):
                     for start in range(first, last, per):
-                        # invariant: sums hold this SAMPLE_BLOCK's positions before p, and of p the samples before start
-                        _add_block(zero, size, r, scratch, start, min(per, last - start), p, k, m, rows, vectors,
+                        # invariant: sums hold these samples' positions before p, and of p the samples before start
+                        _add_block(zero, size, c, r, scratch, start, min(per, last - start), p, k, m, rows, vectors,
                                    with_bias, across_units)  # fmt: skip
-                if samples > SAMPLE_BLOCK:
+                if samples > together:
                     add_pairwise(zero, scratch, level_bytes, most, finished)
                     finished += 1
                     for i in range(most):
@@ -453,7 +460,7 @@ def make_chained_backward_weights(dtype: Any, finish: Callable[..., None], acros
 
     def chained_backward_weights(context, record, first_block, last_block, scratch):
         zero = dtype(0)
-        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 11)
+        c, r = view(0, context, 20), view(0, record + 8 * OPERANDS, 11)
         more = view(0, record + 8 * (FINISH + 2 * FINISH_OPERANDS), 3)
         samples, per = c[SAMPLES], c[PER_BLOCK]
         for item in range(more[0]):
@@ -467,7 +474,7 @@ def make_chained_backward_weights(dtype: Any, finish: Callable[..., None], acros
             if first_block == 0:
                 _clear_tile(zero, size, sums, rows)
             for start in range(first_block * per, min(samples, last_block * per), per):
-                _add_block(zero, size, r, sums, start, min(per, samples - start), 0, k, m, rows, vectors, with_bias,
+                _add_block(zero, size, c, r, sums, start, min(per, samples - start), 0, k, m, rows, vectors, with_bias,
                            across_units)  # fmt: skip
             if last_block * per < samples:
                 atomic_store(progress, last_block)
@@ -495,9 +502,9 @@ def is_across_units(units: int, features: int, size: int) -> bool:
     return across < 0.8 * along
 
 
-def lower_backward_weights(o: Op, low: Any) -> list[Gradient]:
+def lower_backward_weights(o: Op, low: Any, b: Parameter | None) -> list[Gradient]:
     """Keep what the weights' gradient reads, and return its recipe; see ``_recording.Gradient``."""
-    dz, a, w, b = (o.operands[name] for name in ("dZ", "A", "W", "b"))
+    dz, a, w = (o.operands[name] for name in ("dZ", "A", "W"))
     assert isinstance(dz, Tensor) and isinstance(a, Tensor) and isinstance(w, Parameter)
     units, features = w.shape
     across = is_across_units(units, features, low.size)
@@ -507,9 +514,9 @@ def lower_backward_weights(o: Op, low: Any) -> list[Gradient]:
     group = rows_per_item(rows, panels)
     table, step = low.sample_rows(*((dz, units) if across else (a, features)))
     at, between = low.lasting(a if across else dz)
-    operands = (at, between, table, units, features, w.offset, b.offset if isinstance(b, Parameter) else -1, group,
+    operands = (at, between, table, units, features, w.offset, b.offset if b else -1, group,
                 o.static["positions"], step, low.ones())  # fmt: skip
-    parameters = (w, b if isinstance(b, Parameter) else w)
+    parameters = (w, b or w)
     cost = min(rows, group) * min(columns, panel) * o.static["positions"]
     items = panels * -(-rows // group)
     # either the threads read each other's activations and deltas, or they hand on the sums

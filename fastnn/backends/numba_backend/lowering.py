@@ -55,6 +55,9 @@ WORK_PER_ELEMENT = 20.0
 CACHE_BYTES = 1 << 23
 """Tensors of a minibatch that take up more lie in the workers' storage."""
 
+APART_PAYS = 1.1
+"""How much more memory parts of ``BLOCK`` samples may take up to lie apart, where they do not fit into the cache."""
+
 LOWER = {
     **activation.LOWER,
     **branch.LOWER,
@@ -100,6 +103,7 @@ class Program:
     samples: int
     workers: int
     block_bytes: int
+    sample_bytes: int
     keep: list[Array]
 
 
@@ -117,12 +121,13 @@ def make_updates(dtype: Any, make: Any, static: tuple[Any, ...], rule: Any, slot
 class Lowering:
     """Writes the records of one program for steps of at most ``blocks`` blocks, run by at most ``workers`` threads.
 
-    ``samples`` is how many there is room for.
+    ``samples`` is how many there is room for, ``per`` how many a block holds.
     """
 
     def __init__(
-        self, executor: Any, program: str, x_type: Any, y_type: Any, blocks: int, samples: int, workers: int
-    ) -> None:
+        self, executor: Any, program: str, x_type: Any, y_type: Any, blocks: int, samples: int, workers: int,
+        per: int = BLOCK,
+    ) -> None:  # fmt: skip
         self.plan = executor.plan
         self.state = executor.state
         self.optimizer = executor._optimizer
@@ -131,6 +136,7 @@ class Lowering:
         self.size = executor.dtype.itemsize
         self.x_type, self.y_type = x_type, y_type
         self.blocks, self.samples, self.workers = blocks, up(samples, BLOCK), workers
+        self.per = per
         self.keep: list[Array] = []
         self.records: list[list[int]] = []
         self.regions: list[list[int]] = []
@@ -195,16 +201,38 @@ class Lowering:
         places = self._in_place(ops or ())
         for a, z in places.items():
             lives[z] = lives[z][0], max(lives[z][1], lives.pop(a)[1])
-        starts, rows = _rows_of_tensors(self.plan.tensors, lives)
+        starts, rows = self._rows(lives)
         for a, z in places.items():
             starts[a] = starts[z]
-        # a transposed tile may read past a position's last row
-        self.block_bytes = (rows + ROW_ALIGNMENT) * BLOCK * self.size
-        too_many = self.blocks > self.workers and self.block_bytes * self.samples // BLOCK > CACHE_BYTES
+        self._offsets = {
+            index: (row * BLOCK + column * self.per) * self.size for index, (row, column) in starts.items()
+        }
+        too_many = (
+            self.per == BLOCK
+            and self.blocks > self.workers
+            and rows * BLOCK * self.size * self.samples // BLOCK > CACHE_BYTES
+        )
         self._transient = transient and (too_many or self.name == "predict")
         stores = self.workers if self._transient else self.samples // BLOCK
-        self.arena = self.buffer(stores * (rows + ROW_ALIGNMENT) * BLOCK)
-        self._offsets = {index: start * BLOCK * self.size for index, start in starts.items()}
+        self.block_bytes = rows * BLOCK * self.size
+        self.arena = self.buffer(stores * rows * BLOCK)
+
+    def _rows(self, lives: dict[int, tuple[int, int]]) -> tuple[dict[int, tuple[int, int]], int]:
+        """Return each living tensor's first row and column, and the rows of ``BLOCK`` samples; see ``_layout.py``.
+
+        Blocks that are parts of ``BLOCK`` samples lie apart, unless that would take up much more memory.
+        """
+        # a transposed tile may read past a position's last row
+        starts, rows = _rows_of_tensors(self.plan.tensors, lives, 1)
+        rows += ROW_ALIGNMENT
+        self.sample_bytes = self.size
+        parts = BLOCK // self.per
+        if parts > 1:
+            apart, of_part = _rows_of_tensors(self.plan.tensors, lives, parts)
+            all_rows = (of_part + ROW_ALIGNMENT) * parts
+            if all_rows <= APART_PAYS * rows or all_rows * BLOCK * self.size <= CACHE_BYTES:
+                starts, rows, self.sample_bytes = apart, all_rows, all_rows * self.size
+        return starts, rows
 
     def _in_place(self, ops: Sequence[Op]) -> dict[int, int]:
         """Return, for each output of an activation that can take its input's place, that input."""
@@ -280,10 +308,10 @@ class Lowering:
         written = sum(what.rows for n in o.writes if isinstance(what := o.operands[n], Tensor))
         self._work += recipe.work + WORK_PER_ELEMENT * written
 
-    def record_block_op(self, make: Any, *operands: int, work: float = 0.0) -> None:
+    def record_block_op(self, make: Any, *operands: int, static: tuple[Any, ...] = (), work: float = 0.0) -> None:
         """Append the record of a per-block op that prepares the sum of a gradient."""
         assert self._kind == BLOCKS
-        self.record(op(make, self.dtype), 0, *operands)
+        self.record(op(make, self.dtype, *static), 0, *operands)
         self._work += work
 
     # --- programs ---------------------------------------------------------------------------------
@@ -296,7 +324,7 @@ class Lowering:
         if name != "predict":
             ops += plan.value
         if learns:
-            backward = backward_order(plan)
+            backward = backward_order(plan, self.per)
             ops += backward
         self.allocate(ops, transient=not any(map(needs_all_samples, ops)))
         if name != "predict":
@@ -348,6 +376,7 @@ class Lowering:
             self.samples,
             self.workers,
             self.block_bytes,
+            self.sample_bytes,
             self.keep,
         )
 
@@ -480,7 +509,7 @@ class Lowering:
             self.region(TILES, 0.0)
 
 
-def backward_order(plan: Plan) -> tuple[Op, ...]:
+def backward_order(plan: Plan, per: int) -> tuple[Op, ...]:
     """Return a plan's backward ops and gradients in the order in which they are recorded.
 
     What sums a gradient block by block stands as soon as it can, so that the memory of what it reads is used again.
@@ -488,7 +517,7 @@ def backward_order(plan: Plan) -> tuple[Op, ...]:
     order = list(plan.backward)
     for gradient in plan.gradients:
         after = len(order)
-        if gradient.kind in convolution.LOWER_GRADIENTS:
+        if gradient.kind in convolution.LOWER_GRADIENTS or positions.is_summed_in_blocks(gradient, per):
             dz = gradient.operands["dZ"]
             assert isinstance(dz, Tensor)
             while after > 0 and not _writes(order[after - 1], dz):
@@ -516,20 +545,29 @@ def _reads_rows(o: Op, x: Tensor, size: int) -> bool:
     return a.index == x.index and not dense.is_across_units(units, features, size)
 
 
-def _rows_of_tensors(tensors: Sequence[Tensor], lives: dict[int, tuple[int, int]]) -> tuple[dict[int, int], int]:
-    """Return each living tensor's first row and the number of rows: first fit, by the order in which lives begin."""
-    starts: dict[int, int] = {}
+def _rows_of_tensors(
+    tensors: Sequence[Tensor], lives: dict[int, tuple[int, int]], columns: int
+) -> tuple[dict[int, tuple[int, int]], int]:
+    """Return each living tensor's first row and column, and the number of rows: first fit, by when lives begin.
+
+    A column is a part of rows of ``BLOCK`` samples; a tensor lies in one of ``columns``, that where it starts first.
+    """
+    starts: dict[int, tuple[int, int]] = {}
     rows = 0
-    placed: list[tuple[int, int, int]] = []  # (first row, rows, last op) of tensors alive
+    placed: list[list[tuple[int, int, int]]] = [[] for _ in range(columns)]  # (first row, rows, last op) of those alive
     for tensor in sorted((t for t in tensors if t.index in lives), key=lambda t: lives[t.index][0]):
         first, last = lives[tensor.index]
-        placed = sorted(p for p in placed if p[2] >= first)
-        need, start = up(tensor.rows, ROW_ALIGNMENT), 0
-        for at, taken, _ in placed:
-            if start + need <= at:
-                break
-            start = max(start, at + taken)
-        placed.append((start, need, last))
-        starts[tensor.index] = start
+        need = up(tensor.rows, ROW_ALIGNMENT)
+        free: list[tuple[int, int]] = []
+        for column in range(columns):
+            placed[column] = sorted(p for p in placed[column] if p[2] >= first)
+            start = 0
+            for at, taken, _ in placed[column]:
+                if start + need <= at:
+                    break
+                start = max(start, at + taken)
+            free.append((start, column))
+        start, column = starts[tensor.index] = min(free)
+        placed[column].append((start, need, last))
         rows = max(rows, start + need)
     return starts, rows
