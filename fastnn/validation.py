@@ -246,3 +246,20 @@ def positive_whole(name: str, value: Any, *, zero: bool = False) -> int:
     if number < (0 if zero else 1):
         raise InvalidValueError(f"{name} must be at least {0 if zero else 1}, got {value!r}")
     return number
+
+
+def float_dtype(dtype: Any) -> np.dtype[Any]:
+    """Return float32 or float64, however it was named.
+
+    Raises
+    ------
+    InvalidValueError
+    """
+    try:
+        # NumPy takes None for float64, and a dtype of float64 equals None
+        found = np.dtype("O" if dtype is None else dtype)
+    except TypeError:
+        found = np.dtype("O")
+    if found not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise InvalidValueError(f"dtype must be float32 or float64, got {dtype!r}")
+    return found

@@ -12,8 +12,8 @@ import numpy as np
 from fastnn import optimizers
 from fastnn.callbacks.runner import check_callbacks
 from fastnn.errors import InvalidTypeError, InvalidValueError, unknown_name
-from fastnn.models.sequential import _float_dtype
 from fastnn.optimizers import Optimizer
+from fastnn.validation import float_dtype
 
 SOLVERS = ("adam", "sgd", "lbfgs")
 RATES = ("constant", "invscaling", "adaptive")
@@ -98,7 +98,7 @@ def _random_state(name: str, value: Any) -> None:
 
 def _dtype(name: str, value: Any) -> None:
     if value is not None:
-        _float_dtype(value)
+        float_dtype(value)
 
 
 def _class_weight(name: str, value: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastnn.errors import InvalidValueError
+from fastnn.models.fit_data import check_data
 from fastnn.optimizers.base import non_negative
 from fastnn.optional import require
 from fastnn.plan.executor import Draw
@@ -29,7 +30,7 @@ def fit_lbfgs(model: Any, x: Any, y: Any, sample_weight: Any, class_weight: Any,
         "history_size": positive_whole("history_size", history_size),
     }
     require("scipy", purpose="L-BFGS")
-    what = model._check_data(x, y, sample_weight, class_weight, allow_nonfinite)
+    what = check_data(model, x, y, sample_weight, class_weight, allow_nonfinite)
     plan = model._forward_plan(what.shape)
     if plan.statistics_size or plan.carried_rows:
         raise InvalidValueError(

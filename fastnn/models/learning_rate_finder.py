@@ -20,6 +20,7 @@ import numpy as np
 from fastnn.callbacks import Callback
 from fastnn.errors import InvalidTypeError, InvalidValueError
 from fastnn.formulas import exp, log
+from fastnn.models.fit_data import check_data
 from fastnn.models.sequential import Sequential
 from fastnn.optimizers.base import fraction, positive
 from fastnn.validation import positive_whole
@@ -121,7 +122,7 @@ def find_learning_rate(model: Sequential, x: Any, y: Any, *, lowest: float = 1e-
     trial.compile(schedule, loss)
     trial.reset_states()
     recorder = _Recorder(count, past)
-    shape = trial._check_data(x, y, sample_weight, None, False).shape
+    shape = check_data(trial, x, y, sample_weight, None, False).shape
     stateful = bool(trial._forward_plan(shape).carried_rows)
     trial.fit(x, y, batch_size, count, 0, shuffle=not stateful, seed=seed, sample_weight=sample_weight,
               callbacks=[recorder])  # fmt: skip

@@ -161,6 +161,14 @@ def _panels(units: int, width: int) -> list[int]:
     return counts
 
 
+def _packed(counts: Sequence[int]) -> int:
+    """Return the numbers of panels in one word, 16 bits each, the widest's lowest."""
+    word = 0
+    for count in reversed(counts):
+        word = word << 16 | count
+    return word
+
+
 def _pack(weights: Array, width: int, counts: Sequence[int]) -> Array:
     """Return weights (units, features) panel by panel, in a panel feature by feature; units beyond the last are 0."""
     units, features = weights.shape
@@ -216,13 +224,13 @@ class RowProgram:
         assert isinstance(w, Parameter)
         units, features = w.shape
         counts = _panels(units, self._width)
-        assert max(counts) <= 0xFFFF
+        assert max(counts) <= 0x7FFF
         weights = _pack(state.parameters[w.offset : w.offset + w.size].reshape(w.shape), self._width, counts)
         bias = np.zeros(-(-units // self._width) * self._width, dtype)
         if isinstance(b, Parameter):
             bias[:units] = state.parameters[b.offset : b.offset + b.size]
         self._keep += [weights, bias]
-        return [features, weights.ctypes.data, bias.ctypes.data, sum(n << (16 * k) for k, n in enumerate(counts))]
+        return [features, weights.ctypes.data, bias.ctypes.data, _packed(counts)]
 
 
 def row_function(plan: Plan, dtype: np.dtype[Any], state: State) -> Callable[[Array, Array], bool] | None:
