@@ -25,6 +25,7 @@ from fastnn.estimators import (
     NetworkRegressor,
     SequenceClassifier,
 )
+from fastnn.estimators.seeds import order_seed
 from fastnn.layers import Dense
 from fastnn.optimizers import RMSprop
 
@@ -144,7 +145,7 @@ for seed in range(2):
 @pytest.mark.parametrize(
     ("data", "kind", "epochs"),
     [("iris", "MLPClassifier", 100), ("wine", "MLPClassifier", 30), ("breast_cancer", "MLPClassifier", 20),
-     ("digits", "MLPClassifier", 8), ("diabetes", "MLPRegressor", 120)],
+     ("digits", "MLPClassifier", 8), ("diabetes", "MLPRegressor", 250)],
 )  # fmt: skip
 def test_a_script_runs_after_its_import_line_is_changed(data, kind, epochs):
     script = SCRIPT.format(data=data, kind=kind, epochs=epochs)
@@ -500,3 +501,25 @@ def test_images_and_sequences(kind, settings, shape):
         )
     with pytest.raises(ValueError, match="features"):
         found.predict(rows[:, :40])
+
+
+@pytest.mark.parametrize(("activation", "factor"), [("relu", 6.0), ("logistic", 2.0)])
+def test_weights_start_within_scikit_learns_bounds(activation, factor):
+    found = quick(
+        hidden_layer_sizes=(50, 40), activation=activation, solver="sgd", learning_rate_init=1e-12, max_iter=1
+    )
+    found.fit(X, Y)
+    for weights, bias in zip(found.coefs_, found.intercepts_, strict=True):
+        bound = np.sqrt(factor / (weights.shape[0] + weights.shape[1]))
+        assert 0.9 * bound < np.abs(weights).max() <= bound * (1 + 1e-6) and np.abs(bias).max() <= bound * (1 + 1e-6)
+        assert bias.std() > 0.3 * bound
+
+
+def test_each_warm_start_shuffles_anew():
+    seeds = [order_seed(7, fits) for fits in range(4)]
+    assert seeds[0] == 7 and len(set(seeds)) == 4 and all(0 <= seed < 2**64 for seed in seeds)
+    again = quick(warm_start=True, max_iter=1, tol=0, batch_size=30).fit(X, Y).fit(X, Y)
+    other = quick(warm_start=True, max_iter=1, tol=0, batch_size=30).fit(X, Y)
+    assert again._fits == 2  # the next one's number
+    other._fits = 5
+    assert raw(again) != raw(other.fit(X, Y))

@@ -35,7 +35,8 @@ intercepts_, n_iter_, n_layers_, n_outputs_, n_features_in_, feature_names_in_, 
     --------
     >>> from sklearn.datasets import load_diabetes
     >>> X, y = load_diabetes(return_X_y=True)
-    >>> MLPRegressor(max_iter=100, random_state=0, backend="numpy", solver="lbfgs").fit(X, y).score(X, y) > 0.3
+    >>> model = MLPRegressor(hidden_layer_sizes=8, solver="lbfgs", max_iter=1000, random_state=0, backend="numpy")
+    >>> model.fit(X, y).score(X, y) > 0.3
     True
     """
 

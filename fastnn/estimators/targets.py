@@ -106,14 +106,15 @@ def targets_of(y: Array, classes: Any = None) -> Targets:
     ValueError
         If ``y`` holds no classes (scikit-learn's message), or one that ``classes`` does not.
     """
-    check_classification_targets(y)
     kind = type_of_target(y, input_name="y")
     if kind == "multilabel-indicator":
         return LabelTargets(np.arange(y.shape[1]))
     if kind not in ("binary", "multiclass"):
+        check_classification_targets(y)
         raise InvalidValueError(f"y must hold one class a sample or an indicator of labels, got {kind} targets")
     found = ClassTargets(np.unique(y if classes is None else np.asarray(classes)))
-    check_known(found, y)
+    if classes is not None:
+        check_known(found, y)
     return found
 
 

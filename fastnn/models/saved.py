@@ -20,7 +20,6 @@ from fastnn.errors import FileFormatError, InvalidTypeError, InvalidValueError
 from fastnn.files import Writer, read_safetensors, safetensors_parts, write_durably
 from fastnn.files.safetensors import strict_json, to_json
 from fastnn.models.weight_files import VERSION, named_arrays
-from fastnn.plan import Plan
 from fastnn.training.position import Position
 
 Array = np.ndarray[Any, Any]
@@ -47,12 +46,22 @@ def save(model: Any, path: Path, notes: Mapping[str, Any] | None = None) -> None
         metadata |= user
         parts = safetensors_parts(tensors, metadata)
         size = sum(memoryview(part).nbytes for part in parts)
-        if model._plan is not None and table_entries(model._plan) > room(size):
-            raise InvalidValueError(
-                f"{model!r} needs tables of {table_entries(model._plan)} entries, more than a file of {size} bytes may"
-                " ask for: use save_weights, and load_weights into a model made by code"
-            )
+        _check_room(model, size)
         write_durably(path, parts)
+
+
+def _check_room(model: Any, size: int) -> None:
+    """Raise an error if a reader would refuse a file of ``size`` bytes for the tables that the model's plan needs."""
+    plan = model._plan
+    if plan is None or 16 * sum(tensor.rows for tensor in plan.tensors) <= room(size):
+        return  # far from it; else count as readers do
+    try:
+        model._make_plan(plan.inputs.shape, None, room=room(size))
+    except InvalidValueError as error:
+        raise InvalidValueError(
+            f"{model!r} asks for too much in a file of {size} bytes: {error}; use save_weights, and load_weights into"
+            " a model made by code"
+        ) from None
 
 
 def user_metadata(notes: Mapping[str, Any] | None) -> dict[str, str]:
@@ -121,9 +130,3 @@ def _training_tree(model: Any, writer: Writer) -> dict[str, Any]:
             for field in dataclasses.fields(fit)
         },
     }  # fmt: skip
-
-
-def table_entries(plan: Plan) -> int:
-    """Return how many entries the tables of a plan have: what ``PlanBuilder.take_room`` counts, or a little less."""
-    tables = [value for op in plan.forward for value in op.static.values()]
-    return sum(table.size for table in tables if isinstance(table, np.ndarray))

@@ -83,15 +83,15 @@ def _pieces(samples: int, batch: int, most_samples: int, pace: Pace, limit: Call
             done: int = 0) -> Iterator[tuple[int, int, int]]:  # fmt: skip
     """Yield (first step, steps, samples) of an epoch's pieces, each about ``PIECE_SECONDS``; none is over ``limit``."""
     steps = -(-samples // batch)
-    most = max(1, most_samples // batch)
+    most = max(1, -(-most_samples // batch))
     while done < steps:
         size = max(1, min(pace.steps, most, steps - done, limit()))
         start, pace.away = time.perf_counter(), 0.0
         yield done, size, min(samples, (done + size) * batch) - done * batch
         spent = max(time.perf_counter() - start - pace.away, 1e-9)
         done += size
-        # at most eightfold, so that one quick step does not lead to a long piece
-        pace.steps = max(1, int(min(size * PIECE_SECONDS / spent, size * 8)))
+        # at most eightfold, so that one quick step does not lead to a long piece; an epoch's rest is no reason to slow
+        pace.steps = max(1, int(min(size * PIECE_SECONDS / spent, max(size * 8, pace.steps))))
 
 
 def evaluate(
