@@ -29,7 +29,7 @@ import numpy as np
 
 from fastnn.errors import InvalidTypeError
 from fastnn.formulas import pow
-from fastnn.formulas.primitives import sqrt, where
+from fastnn.formulas.primitives import like, sqrt, where
 from fastnn.optimizers.base import (
     OPTIMIZERS,
     UPDATE_RULES,
@@ -42,11 +42,21 @@ from fastnn.optimizers.base import (
 )
 
 
+NEGLIGIBLE = 1e-36
+"""Mean gradients below it count as 0.
+
+Where gradients are 0 for long, behind a unit that has died, the mean halves every seven steps until rounding keeps it at
+some subnormal number for good; each operation on one takes a hundred cycles. A weight that such a mean moves changes by
+less than 1e-28: 235 of 4810 means took a third of the time of a step.
+"""
+
+
 def update(w: Any, g: Any, slots: Any, scalars: Any) -> Any:
     """Return the weight and both moments after one step."""
     m, v = slots
     keep, rate, decay_1, decay_2, epsilon = scalars
     m = m + (g - m) * decay_1
+    m = where(abs(m) < like(m, NEGLIGIBLE), like(m, 0.0), m)
     v = v + (g * g - v) * decay_2
     return keep * w - rate * m / (sqrt(v) + epsilon), (m, v)
 
@@ -56,6 +66,7 @@ def update_amsgrad(w: Any, g: Any, slots: Any, scalars: Any) -> Any:
     m, v, largest = slots
     keep, rate, decay_1, decay_2, epsilon = scalars
     m = m + (g - m) * decay_1
+    m = where(abs(m) < like(m, NEGLIGIBLE), like(m, 0.0), m)
     v = v + (g * g - v) * decay_2
     largest = where(largest > v, largest, v)
     return keep * w - rate * m / (sqrt(largest) + epsilon), (m, v, largest)
