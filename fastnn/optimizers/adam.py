@@ -41,13 +41,12 @@ from fastnn.optimizers.base import (
     positive,
 )
 
-
 NEGLIGIBLE = 1e-36
 """Mean gradients below it count as 0.
 
-Where gradients are 0 for long, behind a unit that has died, the mean halves every seven steps until rounding keeps it at
-some subnormal number for good; each operation on one takes a hundred cycles. A weight that such a mean moves changes by
-less than 1e-28: 235 of 4810 means took a third of the time of a step.
+Where gradients are 0 for long, behind a unit that has died, the mean halves every seven steps until rounding keeps it
+at some subnormal number for good; each operation on one takes a hundred cycles. A weight that such a mean moves changes
+by less than 1e-28: 235 of 4810 means took a third of the time of a step.
 """
 
 
