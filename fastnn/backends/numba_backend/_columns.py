@@ -132,7 +132,7 @@ class OneOp:
         region = np.array([[kind, 0, 1, 0]], np.int64)
         context = np.zeros(_layout.CONTEXT_SIZE, np.int64)
         context[PER_BLOCK] = BLOCK
-        context[_layout.BLOCK_BYTES], context[_layout.ITEM_SIZE] = self.block_bytes, self.dtype.itemsize
+        context[_layout.BLOCK_BYTES], context[_layout.SAMPLE_BYTES] = self.block_bytes, self.dtype.itemsize
         scratch = np.empty(_layout.SCRATCH_BYTES + 64, np.uint8)
         at = scratch.ctypes.data + -scratch.ctypes.data % 64
         walker.run_steps(region, record, record.ctypes.data, context, context.ctypes.data, 1, 0, self.samples,

@@ -29,7 +29,8 @@ LOSS = 13  # address of the step's loss sum (float64)
 DIRECT = 14  # 1 when rows of X can be read by the vector kernels as they are
 PER_BLOCK = 15  # samples of a block: BLOCK, or a smaller power of two where there are few samples for many threads
 SEED, STEP = 16, 17  # what names the step's random numbers
-BLOCK_BYTES, ITEM_SIZE = 18, 19  # bytes between BLOCK samples and the next, bytes of an element
+BLOCK_BYTES, SAMPLE_BYTES = 18, 19  # bytes between BLOCK samples and the next; a smaller block lies this by its first sample's
+# place among them
 CONTEXT_SIZE = 20
 
 # Records: one row of int64 per op. Operands start at OPERANDS, in the order the op's file states.

@@ -12,7 +12,7 @@ from typing import Any
 
 from fastnn.backends.numba_backend._atomic import CACHE_LINE, SPINS, atomic_load, atomic_store, give_way
 from fastnn.backends.numba_backend._jit import TILE_VECTORS, VECTOR_BYTES, inner
-from fastnn.backends.numba_backend._layout import BLOCK, OPERANDS, PER_BLOCK, SAMPLES
+from fastnn.backends.numba_backend._layout import BLOCK, OPERANDS, PER_BLOCK, SAMPLE_BYTES, SAMPLES
 from fastnn.backends.numba_backend._memory import view
 from fastnn.backends.numba_backend._recording import Gradient, Recipe, shape_of
 from fastnn.backends.numba_backend._tiles import (
@@ -81,6 +81,12 @@ def block_lanes(c, item, size):
     n = min(c[PER_BLOCK], c[SAMPLES] - item * c[PER_BLOCK])
     width = VECTOR_BYTES // size
     return n, (n + width - 1) // width * width
+
+
+@inner
+def block_at(c, at, between, first):
+    """Return the address of the block whose first sample is number ``first``, of a tensor whose first block is ``at``."""
+    return at + first // BLOCK * between + first % BLOCK * c[SAMPLE_BYTES]
 
 
 def make_dense_forward(dtype: Any) -> Callable[..., None]:
@@ -157,8 +163,7 @@ def make_keep_block(dtype: Any) -> Callable[..., None]:
         zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 5)
         n, lanes = block_lanes(c, item, size)
-        first = item * c[PER_BLOCK]
-        to = r[3] + first // BLOCK * r[4] + first % BLOCK * size
+        to = r[3] + item * r[4]
         for i in range(r[2]):
             source = view(zero, r[0] + base + i * BLOCK * size, lanes)
             target = view(zero, to + i * BLOCK * size, lanes)
@@ -343,12 +348,12 @@ def _clear_tile(zero, size, to, rows):
 
 
 @inner
-def _add_block(zero, size, r, to, start, n, p, k, m, rows, vectors, with_bias, across_units):
+def _add_block(zero, size, c, r, to, start, n, p, k, m, rows, vectors, with_bias, across_units):
     """Add ``n`` samples from ``start`` on, at position p, to a tile's sums."""
     panel = WIDEST // size
     all_rows = r[4] if across_units else r[3]
     biases = to + ROWS_PER_ITEM * panel * size
-    a = r[0] + start // BLOCK * r[1] + start % BLOCK * size + (p * all_rows + m) * BLOCK * size
+    a = block_at(c, r[0], r[1], start) + (p * all_rows + m) * BLOCK * size
     table, shift = r[2] + start * 8, p * r[9] + k * size
     _add_products(zero, size, a, table, shift, to, panel, rows, vectors, n)
     if with_bias:
@@ -407,7 +412,7 @@ def make_dense_backward_weights(dtype: Any, finish: Callable[..., None], across_
 
     def dense_backward_weights(context, record, first_item, last_item, scratch):
         zero = dtype(0)
-        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 11)
+        c, r = view(0, context, 20), view(0, record + 8 * OPERANDS, 11)
         samples, per = c[SAMPLES], c[PER_BLOCK]
         sums = view(zero, scratch, most)
         for item in range(first_item, last_item):
@@ -419,7 +424,7 @@ def make_dense_backward_weights(dtype: Any, finish: Callable[..., None], across_
                 for p in range(r[8]):
                     for start in range(first, last, per):
                         # invariant: sums hold this SAMPLE_BLOCK's positions before p, and of p the samples before start
-                        _add_block(zero, size, r, scratch, start, min(per, last - start), p, k, m, rows, vectors,
+                        _add_block(zero, size, c, r, scratch, start, min(per, last - start), p, k, m, rows, vectors,
                                    with_bias, across_units)  # fmt: skip
                 if samples > SAMPLE_BLOCK:
                     add_pairwise(zero, scratch, level_bytes, most, finished)
@@ -450,7 +455,7 @@ def make_chained_backward_weights(dtype: Any, finish: Callable[..., None], acros
 
     def chained_backward_weights(context, record, first_block, last_block, scratch):
         zero = dtype(0)
-        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 11)
+        c, r = view(0, context, 20), view(0, record + 8 * OPERANDS, 11)
         more = view(0, record + 8 * (FINISH + 2 * FINISH_OPERANDS), 3)
         samples, per = c[SAMPLES], c[PER_BLOCK]
         for item in range(more[0]):
@@ -464,7 +469,7 @@ def make_chained_backward_weights(dtype: Any, finish: Callable[..., None], acros
             if first_block == 0:
                 _clear_tile(zero, size, sums, rows)
             for start in range(first_block * per, min(samples, last_block * per), per):
-                _add_block(zero, size, r, sums, start, min(per, samples - start), 0, k, m, rows, vectors, with_bias,
+                _add_block(zero, size, c, r, sums, start, min(per, samples - start), 0, k, m, rows, vectors, with_bias,
                            across_units)  # fmt: skip
             if last_block * per < samples:
                 atomic_store(progress, last_block)

@@ -14,7 +14,7 @@ from fastnn.backends.numba_backend._layout import BLOCK, OPERANDS, PER_BLOCK, SA
 from fastnn.backends.numba_backend._memory import view
 from fastnn.backends.numba_backend._recording import Gradient, Recipe, rows_of, shape_of
 from fastnn.backends.numba_backend._tiles import transpose_tile
-from fastnn.backends.numba_backend.dense import add_pairwise, block_lanes, finish_pairwise
+from fastnn.backends.numba_backend.dense import add_pairwise, block_at, block_lanes, finish_pairwise
 from fastnn.contract import SAMPLE_BLOCK
 from fastnn.formulas.primitives import like
 from fastnn.plan.plan import Op, Parameter, Tensor
@@ -77,7 +77,7 @@ def make_embedding_backward_weights(dtype: Any, finish: Callable[..., None]) -> 
 
     def embedding_backward_weights(context, record, first_item, last_item, scratch):
         zero = dtype(0)
-        c, r = view(0, context, 18), view(0, record + 8 * OPERANDS, 10)
+        c, r = view(0, context, 20), view(0, record + 8 * OPERANDS, 10)
         samples, per, rows, length = c[SAMPLES], c[PER_BLOCK], r[5], r[6]
         gradients = view(0, r[0], samples)
         for item in range(first_item, last_item):
@@ -91,7 +91,7 @@ def make_embedding_backward_weights(dtype: Any, finish: Callable[..., None]) -> 
                 for p in range(r[4]):
                     for start in range(first, last, per):
                         # invariant: sums hold this SAMPLE_BLOCK's places before p, and of p the samples before start
-                        a = view(zero, r[2] + start // BLOCK * r[3] + start % BLOCK * size + p * BLOCK * size, per)
+                        a = view(zero, block_at(c, r[2], r[3], start) + p * BLOCK * size, per)
                         for j in range(min(per, last - start)):
                             k = table_row(zero, a[j], rows)
                             if k & (STRANDS - 1) == item:

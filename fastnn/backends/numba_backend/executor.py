@@ -50,11 +50,15 @@ class NumbaExecutor:
         workers = _launch.workers()
         most = min(batch, data.samples)
         with self._lock:
-            lowered = self._lowered(program, data, most, workers, out is not None)
+            per = per_block(most, workers)
+            lowered = self._lowered(program, data, most, workers, out is not None, per)
             parallel = workers > 1 and bool((lowered.regions[:, _layout.PARALLEL_FROM] <= most).any())
+            if not parallel and per < BLOCK:
+                per = BLOCK
+                lowered = self._lowered(program, data, most, workers, out is not None, per)
             context = self._context(data, out, first)
-            context[_layout.BLOCK_BYTES], context[_layout.ITEM_SIZE] = lowered.block_bytes, self.dtype.itemsize
-            context[_layout.PER_BLOCK] = per_block(most, workers if parallel else 1)
+            context[_layout.BLOCK_BYTES], context[_layout.SAMPLE_BYTES] = lowered.block_bytes, lowered.sample_bytes
+            context[_layout.PER_BLOCK] = per
             context[_layout.SEED], context[_layout.STEP] = draw.seed - (draw.seed >> 63 << 64), draw.step - 1
             at = 0 if scalars is None else scalars.ctypes.data
             between = 0 if scalars is None else scalars.strides[0]
@@ -88,14 +92,14 @@ class NumbaExecutor:
             context[_layout.OUT_ROW] = out.strides[0] // out.itemsize
         return context
 
-    def _lowered(self, program: str, data: Data, batch: int, workers: int, predictions: bool) -> Program:
-        blocks = -(-batch // per_block(batch, workers))
+    def _lowered(self, program: str, data: Data, batch: int, workers: int, predictions: bool, per: int) -> Program:
+        blocks = -(-batch // per)
         y_type = None if data.y is None else data.y.dtype
-        key = (program, data.x.dtype, y_type, predictions)
+        key = (program, data.x.dtype, y_type, predictions, per)
         found = self._programs.get(key)
         if found is None or found.blocks < blocks or found.samples < batch or found.workers < workers:
             lowering = Lowering(
-                self, program, data.x.dtype.type, None if y_type is None else y_type.type, blocks, batch, workers
+                self, program, data.x.dtype.type, None if y_type is None else y_type.type, blocks, batch, workers, per
             )
             found = self._programs[key] = lowering.program(predictions)
         return found

@@ -98,6 +98,7 @@ class Program:
     samples: int
     workers: int
     block_bytes: int
+    sample_bytes: int
     keep: list[Array]
 
 
@@ -119,7 +120,7 @@ class Lowering:
     """
 
     def __init__(
-        self, executor: Any, program: str, x_type: Any, y_type: Any, blocks: int, samples: int, workers: int
+        self, executor: Any, program: str, x_type: Any, y_type: Any, blocks: int, samples: int, workers: int, per: int = BLOCK
     ) -> None:
         self.plan = executor.plan
         self.state = executor.state
@@ -129,6 +130,7 @@ class Lowering:
         self.size = executor.dtype.itemsize
         self.x_type, self.y_type = x_type, y_type
         self.blocks, self.samples, self.workers = blocks, up(samples, BLOCK), workers
+        self.per = per
         self.keep: list[Array] = []
         self.records: list[list[int]] = []
         self.regions: list[list[int]] = []
@@ -193,16 +195,19 @@ class Lowering:
         places = self._in_place(ops or ())
         for a, z in places.items():
             lives[z] = lives[z][0], max(lives[z][1], lives.pop(a)[1])
-        starts, rows = _rows_of_tensors(self.plan.tensors, lives)
+        parts = BLOCK // self.per
+        starts, rows = _rows_of_tensors(self.plan.tensors, lives, parts)
         for a, z in places.items():
             starts[a] = starts[z]
+        rows = up((rows + ROW_ALIGNMENT) * parts, ROW_ALIGNMENT)
         # a transposed tile may read past a position's last row
-        self.block_bytes = (rows + ROW_ALIGNMENT) * BLOCK * self.size
+        self.block_bytes = rows * BLOCK * self.size
+        self.sample_bytes = rows * self.size
         too_many = self.blocks > self.workers and self.block_bytes * self.samples // BLOCK > CACHE_BYTES
         self._transient = transient and (too_many or self.name == "predict")
         stores = self.workers if self._transient else self.samples // BLOCK
-        self.arena = self.buffer(stores * (rows + ROW_ALIGNMENT) * BLOCK)
-        self._offsets = {index: start * BLOCK * self.size for index, start in starts.items()}
+        self.arena = self.buffer(stores * rows * BLOCK)
+        self._offsets = {index: (row * BLOCK + column * self.per) * self.size for index, (row, column) in starts.items()}
 
     def _in_place(self, ops: Sequence[Op]) -> dict[int, int]:
         """Return, for each output of an activation that can take its input's place, that input."""
@@ -346,6 +351,7 @@ class Lowering:
             self.samples,
             self.workers,
             self.block_bytes,
+            self.sample_bytes,
             self.keep,
         )
 
@@ -514,20 +520,27 @@ def _reads_rows(o: Op, x: Tensor, size: int) -> bool:
     return a.index == x.index and not dense.is_across_units(units, features, size)
 
 
-def _rows_of_tensors(tensors: Sequence[Tensor], lives: dict[int, tuple[int, int]]) -> tuple[dict[int, int], int]:
-    """Return each living tensor's first row and the number of rows: first fit, by the order in which lives begin."""
-    starts: dict[int, int] = {}
+def _rows_of_tensors(
+    tensors: Sequence[Tensor], lives: dict[int, tuple[int, int]], columns: int
+) -> tuple[dict[int, tuple[int, int]], int]:
+    """Return each living tensor's (first row, column) and the number of rows: first fit, by when lives begin."""
+    starts: dict[int, tuple[int, int]] = {}
     rows = 0
-    placed: list[tuple[int, int, int]] = []  # (first row, rows, last op) of tensors alive
+    placed: list[list[tuple[int, int, int]]] = [[] for _ in range(columns)]  # (first row, rows, last op) of those alive
     for tensor in sorted((t for t in tensors if t.index in lives), key=lambda t: lives[t.index][0]):
         first, last = lives[tensor.index]
-        placed = sorted(p for p in placed if p[2] >= first)
-        need, start = up(tensor.rows, ROW_ALIGNMENT), 0
-        for at, taken, _ in placed:
-            if start + need <= at:
-                break
-            start = max(start, at + taken)
-        placed.append((start, need, last))
-        starts[tensor.index] = start
-        rows = max(rows, start + need)
+        need = up(tensor.rows, ROW_ALIGNMENT)
+        best = None
+        for column in range(columns):
+            placed[column] = sorted(p for p in placed[column] if p[2] >= first)
+            start = 0
+            for at, taken, _ in placed[column]:
+                if start + need <= at:
+                    break
+                start = max(start, at + taken)
+            if best is None or start < best[0]:
+                best = start, column
+        placed[best[1]].append((best[0], need, last))
+        starts[tensor.index] = best
+        rows = max(rows, best[0] + need)
     return starts, rows

@@ -167,7 +167,7 @@ class _Columns(Lowering):
         self.context = np.zeros(_layout.CONTEXT_SIZE, np.int64)
         self.context[_layout.SAMPLES] = samples
         self.context[_layout.PER_BLOCK] = BLOCK
-        self.context[_layout.BLOCK_BYTES], self.context[_layout.ITEM_SIZE] = self.block_bytes, self.size
+        self.context[_layout.BLOCK_BYTES], self.context[_layout.SAMPLE_BYTES] = self.block_bytes, self.size
         self.scratch = aligned_zeros(_layout.SCRATCH_BYTES * workers, np.uint8)
         self.losses = np.zeros(2)
         self.may_share = bool((self.region_table[:, PARALLEL_FROM] <= samples).any())

@@ -63,7 +63,7 @@ def make_batch_statistics(dtype: Any) -> Callable[..., None]:
 
     def batch_statistics(context, record, first_item, last_item, scratch):
         zero, one = dtype(0), dtype(1)
-        c, r = view(0, context, 18), view(0, record + 8 * OPERANDS, 12)
+        c, r = view(0, context, 20), view(0, record + 8 * OPERANDS, 12)
         terms = like(zero, c[SAMPLES] * r[7])
         epsilon = dtype(float_from_int_bits(r[8]))
         old, new = dtype(float_from_int_bits(r[9])), dtype(float_from_int_bits(r[10]))
@@ -71,7 +71,7 @@ def make_batch_statistics(dtype: Any) -> Callable[..., None]:
         for item in range(first_item, last_item):
             first = item * width
             rows = min(width, r[6] - first)
-            sum_rows(zero, size, r[0] + first * BLOCK * size, r[5], rows, c[SAMPLES], c[PER_BLOCK], scratch)
+            sum_rows(zero, size, c, r[0] + first * BLOCK * size, r[5], rows, scratch)
             at = first * size
             mean, scale = view(zero, r[1] + at, rows), view(zero, r[2] + at, rows)
             moving_mean, moving_variance = view(zero, r[3] + at, rows), view(zero, r[4] + at, rows)

@@ -24,6 +24,7 @@ from fastnn.backends.numba_backend.dense import (
     _add_products,
     _add_samples,
     add_pairwise,
+    block_at,
     block_lanes,
     finish_pairwise,
     lower_backward_weights,
@@ -78,7 +79,7 @@ def make_positions_backward_weights(dtype: Any, finish: Callable[..., None]) -> 
 
     def positions_backward_weights(context, record, first_item, last_item, scratch):
         zero = dtype(0)
-        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 11)
+        c, r = view(0, context, 20), view(0, record + 8 * OPERANDS, 11)
         samples, per, units, features, group = c[SAMPLES], c[PER_BLOCK], r[3], r[4], r[7]
         for_weights, for_bias = record + 8 * FINISH, record + 8 * (FINISH + FINISH_OPERANDS)
         groups = (units + group - 1) // group
@@ -97,7 +98,7 @@ def make_positions_backward_weights(dtype: Any, finish: Callable[..., None]) -> 
                     for start in range(first, last, per):
                         # invariant: sums hold this SAMPLE_BLOCK's positions before p, and of p the samples before start
                         n = min(per, last - start)
-                        a = r[0] + start // BLOCK * r[1] + start % BLOCK * size + (p * units + m) * BLOCK * size
+                        a = block_at(c, r[0], r[1], start) + (p * units + m) * BLOCK * size
                         _add_products(zero, size, a, r[2] + start * 8, p * r[9] + k * size, scratch, panel, rows,
                                      vectors, n)  # fmt: skip
                         if with_bias and not r[10]:

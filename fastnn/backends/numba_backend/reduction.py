@@ -11,20 +11,21 @@ from typing import Any
 from fastnn.backends.numba_backend._jit import inner
 from fastnn.backends.numba_backend._layout import BLOCK, LOSS, OPERANDS, PER_BLOCK, SAMPLES
 from fastnn.backends.numba_backend._memory import view
-from fastnn.backends.numba_backend.dense import add_pairwise, finish_pairwise
+from fastnn.backends.numba_backend.dense import add_pairwise, block_at, finish_pairwise
 from fastnn.backends.numba_backend.single_source import share
 from fastnn.contract import SAMPLE_BLOCK, VECTOR_LANES
 
 
 @inner
-def sum_samples_of(zero, size, row, block_bytes, samples, per, scratch):
+def sum_samples_of(zero, size, c, row, block_bytes, scratch):
     """Return the sum of a one-row tensor over the samples by the contract's rule 3."""
+    samples, per = c[SAMPLES], c[PER_BLOCK]
     blocks = (samples + SAMPLE_BLOCK - 1) // SAMPLE_BLOCK
     out = view(zero, scratch, 1)
     for s in range(blocks):
         total = zero
         for start in range(s * SAMPLE_BLOCK, min(samples, (s + 1) * SAMPLE_BLOCK), per):
-            x = view(zero, row + start // BLOCK * block_bytes + start % BLOCK * size, BLOCK)
+            x = view(zero, block_at(c, row, block_bytes, start), BLOCK)
             for j in range(min(per, samples - start)):
                 total += x[j]
         out[0] = total
@@ -44,9 +45,9 @@ def make_sum_losses(dtype: Any) -> Callable[..., None]:
 
     def sum_losses(context, record, first_item, last_item, scratch):
         zero = dtype(0)
-        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 2)
+        c, r = view(0, context, 20), view(0, record + 8 * OPERANDS, 2)
         if first_item == 0 and last_item > 0:
-            view(0.0, c[LOSS], 1)[0] = sum_samples_of(zero, size, r[0], r[1], c[SAMPLES], c[PER_BLOCK], scratch)
+            view(0.0, c[LOSS], 1)[0] = sum_samples_of(zero, size, c, r[0], r[1], scratch)
 
     return sum_losses
 

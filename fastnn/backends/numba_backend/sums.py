@@ -16,7 +16,7 @@ from fastnn.backends.numba_backend._memory import view
 from fastnn.backends.numba_backend._recording import Gradient, Recipe, rows_of
 from fastnn.backends.numba_backend._tiles import FROM_MEMORY, product_tile, transpose_tile
 from fastnn.backends.numba_backend.activation import long_rows
-from fastnn.backends.numba_backend.dense import add_pairwise, block_lanes, finish_pairwise
+from fastnn.backends.numba_backend.dense import add_pairwise, block_at, block_lanes, finish_pairwise
 from fastnn.contract import SAMPLE_BLOCK
 from fastnn.formulas.primitives import like
 from fastnn.plan.plan import Op, Parameter, Tensor
@@ -51,12 +51,13 @@ def add_rows(zero, size, a, to, rows, n, scratch):
 
 
 @inner
-def sum_rows(zero, size, a, between, rows, samples, per, scratch):
+def sum_rows(zero, size, c, a, between, rows, scratch):
     """Write the sums over samples (rule 3) of ``rows`` rows, at most a vector of them, to ``scratch``."""
     width = VECTOR_BYTES // size
     sums = view(zero, scratch, width)
     for i in range(width):
         sums[i] = zero
+    samples, per = c[SAMPLES], c[PER_BLOCK]
     finished = 0
     for first in range(0, samples, SAMPLE_BLOCK):
         last = min(samples, first + SAMPLE_BLOCK)
@@ -65,7 +66,7 @@ def sum_rows(zero, size, a, between, rows, samples, per, scratch):
             add_rows(
                 zero,
                 size,
-                a + start // BLOCK * between + start % BLOCK * size,
+                block_at(c, a, between, start),
                 scratch,
                 rows,
                 min(per, last - start),
@@ -110,13 +111,13 @@ def make_batch_sums(dtype: Any) -> Callable[..., None]:
 
     def batch_sums(context, record, first_item, last_item, scratch):
         zero = dtype(0)
-        c, r = view(0, context, 18), view(0, record + 8 * OPERANDS, 6)
+        c, r = view(0, context, 20), view(0, record + 8 * OPERANDS, 6)
         terms = like(zero, c[SAMPLES] * r[5])
         sums = view(zero, scratch, width)
         for item in range(first_item, last_item):
             first = item * width
             rows = min(width, r[4] - first)
-            sum_rows(zero, size, r[0] + first * BLOCK * size, r[3], rows, c[SAMPLES], c[PER_BLOCK], scratch)
+            sum_rows(zero, size, c, r[0] + first * BLOCK * size, r[3], rows, scratch)
             total, mean = view(zero, r[1] + first * size, rows), view(zero, r[2] + first * size, rows)
             for i in range(rows):
                 total[i] = sums[i]
@@ -136,11 +137,11 @@ def make_sample_sums(dtype: Any, finish: Callable[..., None]) -> Callable[..., N
 
     def sample_sums(context, record, first_item, last_item, scratch):
         zero = dtype(0)
-        c, r = view(0, context, 18), view(0, record + 8 * OPERANDS, 4)
+        c, r = view(0, context, 20), view(0, record + 8 * OPERANDS, 4)
         for item in range(first_item, last_item):
             first = item * width
             rows = min(width, r[2] - first)
-            sum_rows(zero, size, r[0] + first * BLOCK * size, r[1], rows, c[SAMPLES], c[PER_BLOCK], scratch)
+            sum_rows(zero, size, c, r[0] + first * BLOCK * size, r[1], rows, scratch)
             finish(zero, size, context, record + 8 * (OPERANDS + 4), r[3] + first, 0, scratch, 0, 1, rows)
 
     return sample_sums

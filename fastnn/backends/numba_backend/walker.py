@@ -32,7 +32,6 @@ from fastnn.backends.numba_backend._layout import (
     COST,
     FIRST,
     FIRST_OP,
-    ITEM_SIZE,
     ITEMS,
     KIND,
     LOSS,
@@ -40,6 +39,7 @@ from fastnn.backends.numba_backend._layout import (
     PARALLEL_FROM,
     PER_BLOCK,
     REUSE,
+    SAMPLE_BYTES,
     SAMPLES,
     SCALARS,
     SCRATCH_BYTES,
@@ -92,7 +92,7 @@ def run_share(region, records, records_at, context_at, samples, per, share, shar
             if region[KIND] == REUSE:
                 base = worker * context[BLOCK_BYTES]
             else:
-                base = block * per // BLOCK * context[BLOCK_BYTES] + block * per % BLOCK * context[ITEM_SIZE]
+                base = block * per // BLOCK * context[BLOCK_BYTES] + block * per % BLOCK * context[SAMPLE_BYTES]
             for o in range(first_op, last_op):
                 call(records[o, ADDRESS], context_at, records_at + o * width, block, base, scratch)
 
