@@ -13,7 +13,7 @@ from typing import Any
 from fastnn.backends.numba_backend._jit import VECTOR_BYTES, inner
 from fastnn.backends.numba_backend._layout import BLOCK, OPERANDS, PER_BLOCK, SAMPLES, SCRATCH_BYTES
 from fastnn.backends.numba_backend._memory import view
-from fastnn.backends.numba_backend._tiles import FROM_MEMORY, product_tile, transpose_tile
+from fastnn.backends.numba_backend._tiles import FROM_MEMORY, FROM_ZERO, product_tile, transpose_tile
 from fastnn.backends.numba_backend.dense import block_lanes
 from fastnn.contract import SAMPLE_GROUP
 from fastnn.plan.plan import Parameter
@@ -58,6 +58,21 @@ def combine_groups(zero, size, totals, most, rows, n):
         step *= 2
 
 
+def _make_add_rows(start: int) -> Any:
+    @inner
+    def add_rows(zero, one, source, between, to, count, two):
+        """Add ``count`` rows, ``between`` elements apart, of two vectors or one; a product by one changes no bit."""
+        if two:
+            product_tile(zero, 1, 2, start, 0, one, 0, 0, source, between, to, 0, 0, count)
+        else:
+            product_tile(zero, 1, 1, start, 0, one, 0, 0, source, between, to, 0, 0, count)
+
+    return add_rows
+
+
+_start_rows, _continue_rows = _make_add_rows(FROM_ZERO), _make_add_rows(FROM_MEMORY)
+
+
 def make_position_sums(dtype: Any) -> Callable[..., None]:
     """Sum a tensor over the positions and the samples of a block: the gradient of biases.
 
@@ -73,18 +88,22 @@ def make_position_sums(dtype: Any) -> Callable[..., None]:
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 5)
         n, lanes = block_lanes(c, item, size)
         features = r[3]
+        view(zero, scratch, 1)[0] = zero + 1
         totals = scratch + LANE_SUM_BYTES
         sums_at = totals + BLOCK // SAMPLE_GROUP * most * size
         for k in range(0, features, most):
             rows = min(most, features - k)
-            sums = view(zero, sums_at, rows * BLOCK)
-            for i in range(rows * BLOCK):
-                sums[i] = zero
-            for p in range(r[4]):
-                terms = view(zero, r[0] + base + (p * features + k) * BLOCK * size, rows * BLOCK)
-                # invariant: sums hold, sample by sample, the positions before p (and whatever lies behind the samples)
-                for i in range(rows * BLOCK):
-                    sums[i] = sums[i] + terms[i]
+            for p in range(0, r[4], SAMPLE_GROUP):
+                # invariant: sums hold, sample by sample, the positions before p
+                at = r[0] + base + (p * features + k) * BLOCK * size
+                steps = min(SAMPLE_GROUP, r[4] - p)
+                for i in range(0, rows * BLOCK, BLOCK):
+                    for v in range(0, lanes, 2 * width):
+                        source, to = at + (i + v) * size, sums_at + (i + v) * size
+                        if p == 0:
+                            _start_rows(zero, scratch, source, features * BLOCK, to, steps, lanes - v > width)
+                        else:
+                            _continue_rows(zero, scratch, source, features * BLOCK, to, steps, lanes - v > width)
             for first in range(0, n, width):
                 sum_lanes_of(zero, size, sums_at + first * size, BLOCK, rows, first, n, totals, most, scratch)
             combine_groups(zero, size, totals, most, rows, n)

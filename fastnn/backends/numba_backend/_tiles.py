@@ -125,6 +125,73 @@ def product_tile(typing: Any, zero: Any, mr: Any, nv: Any, start: Any, table: An
 
 
 @intrinsic(prefer_literal=True)
+def positions_tile(typing: Any, zero: Any, mr: Any, nv: Any, start: Any, a: Any, a_m: Any, a_p: Any, b: Any, b_t: Any,
+                   b_p: Any, c: Any, c_m: Any, positions: Any, count: Any) -> Any:  # fmt: skip
+    """Compute ``c[m, :] = start + sum over p, then t, of a[p, m, t] * b[p, t, :]`` for ``mr`` rows of ``nv`` vectors.
+
+    As ``product_tile``, over ``count`` neighbors ``t`` in each of ``positions``: ``a[p, m, t]`` lies ``p * a_p +
+    m * a_m + t`` elements past ``a``, row ``t`` of b ``p * b_p + t * b_t`` past ``b``. Starts from +0 or from c.
+    """
+    rows, vectors, begin = (x.literal_value for x in (mr, nv, start))
+    signature = types.void(zero, mr, nv, start, *[types.int64] * 10)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        v = _Vectors(context, builder, zero)
+        a, a_m, a_p, b, b_t, b_p, c, c_m, positions, count = arguments[4:]
+        a_m, a_p, b_t, b_p, c_m = (v.bytes(x) for x in (a_m, a_p, b_t, b_p, c_m))
+        tile = [(m, n) for m in range(rows) for n in range(vectors)]
+        a_row = [builder.mul(a_m, _constant(m)) for m in range(rows)]
+        c_row = [builder.add(c, builder.mul(c_m, _constant(m))) for m in range(rows)]
+        if begin == FROM_MEMORY:
+            initial = [v.load(v.at(c_row[m], n)) for m, n in tile]
+        else:
+            initial = [ir.Constant(v.vector, [ir.Constant(v.scalar, 0.0)] * v.lanes)] * len(tile)
+        before = builder.block
+        outer, head, body, next_, done = (
+            builder.append_basic_block(f"positions.{name}") for name in ("outer", "head", "body", "next", "done")
+        )
+        builder.branch(outer)
+
+        builder.position_at_end(outer)
+        p, a_from, b_from = (builder.phi(I64) for _ in range(3))
+        # invariant: held[m, n] holds the start and the products of the positions before p
+        held = [builder.phi(v.vector) for _ in tile]
+        for phi, value in zip([p, a_from, b_from, *held], [_constant(0), a, b, *initial], strict=True):
+            phi.add_incoming(value, before)
+        builder.cbranch(builder.icmp_signed("<", p, positions), head, done)
+
+        builder.position_at_end(head)
+        t, b_at = builder.phi(I64), builder.phi(I64)
+        sums = [builder.phi(v.vector) for _ in tile]
+        for phi, value in zip([t, b_at, *sums], [_constant(0), b_from, *held], strict=True):
+            phi.add_incoming(value, outer)
+        builder.cbranch(builder.icmp_signed("<", t, count), body, next_)
+
+        builder.position_at_end(body)
+        right = [v.load(v.at(b_at, n)) for n in range(vectors)]
+        at = builder.add(a_from, v.bytes(t))
+        left = [v.broadcast(builder.add(at, a_row[m])) for m in range(rows)]
+        added = [builder.fadd(s, builder.fmul(left[m], right[n])) for s, (m, n) in zip(sums, tile, strict=True)]
+        for phi, value in zip([t, b_at, *sums], [builder.add(t, _constant(1)), builder.add(b_at, b_t), *added],
+                              strict=True):  # fmt: skip
+            phi.add_incoming(value, body)
+        builder.branch(head)
+
+        builder.position_at_end(next_)
+        after = [builder.add(p, _constant(1)), builder.add(a_from, a_p), builder.add(b_from, b_p), *sums]
+        for phi, value in zip([p, a_from, b_from, *held], after, strict=True):
+            phi.add_incoming(value, next_)
+        builder.branch(outer)
+
+        builder.position_at_end(done)
+        for s, (m, n) in zip(held, tile, strict=True):
+            v.store(s, v.at(c_row[m], n))
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@intrinsic(prefer_literal=True)
 def transpose_tile(typing: Any, zero: Any, table: Any, source: Any, source_row: Any, target: Any,
                    target_row: Any) -> Any:  # fmt: skip
     """Write a square tile, one vector wide, transposed: ``target[j, i] = source[i, j]``.

@@ -22,7 +22,7 @@ from fastnn.backends.numba_backend._tiles import (
     product_tile,
     transpose_tile,
 )
-from fastnn.contract import SAMPLE_BLOCK
+from fastnn.contract import SAMPLE_BLOCK, SAMPLE_GROUP
 from fastnn.plan.plan import Op, Parameter, Tensor
 
 
@@ -84,9 +84,11 @@ def block_lanes(c, item, size):
 
 
 @inner
-def block_at(c, at, between, first):
-    """Return the address of the block whose first sample is number ``first``, of a tensor whose first block is ``at``."""
-    return at + first // BLOCK * between + first % BLOCK * c[SAMPLE_BYTES]
+def sample_at(c, at, size, between, j):
+    """Return the address of sample ``j``, by the context ``c``, of a tensor whose first block is ``at``."""
+    inside = j % c[PER_BLOCK]
+    first = j - inside
+    return at + first // BLOCK * between + first % BLOCK * c[SAMPLE_BYTES] + inside * size
 
 
 def make_dense_forward(dtype: Any) -> Callable[..., None]:
@@ -353,7 +355,7 @@ def _add_block(zero, size, c, r, to, start, n, p, k, m, rows, vectors, with_bias
     panel = WIDEST // size
     all_rows = r[4] if across_units else r[3]
     biases = to + ROWS_PER_ITEM * panel * size
-    a = block_at(c, r[0], r[1], start) + (p * all_rows + m) * BLOCK * size
+    a = sample_at(c, r[0], size, r[1], start) + (p * all_rows + m) * BLOCK * size
     table, shift = r[2] + start * 8, p * r[9] + k * size
     _add_products(zero, size, a, table, shift, to, panel, rows, vectors, n)
     if with_bias:
@@ -418,15 +420,15 @@ def make_dense_backward_weights(dtype: Any, finish: Callable[..., None], across_
         for item in range(first_item, last_item):
             k, m, rows, columns, vectors, with_bias = _tile(size, r, item, across_units)
             _clear_tile(zero, size, scratch, rows)
-            finished = 0
-            for first in range(0, samples, SAMPLE_BLOCK):
-                last = min(samples, first + SAMPLE_BLOCK)
+            finished, together = 0, SAMPLE_BLOCK if r[8] == 1 else SAMPLE_GROUP
+            for first in range(0, samples, together):
+                last = min(samples, first + together)
                 for p in range(r[8]):
                     for start in range(first, last, per):
-                        # invariant: sums hold this SAMPLE_BLOCK's positions before p, and of p the samples before start
+                        # invariant: sums hold these samples' positions before p, and of p the samples before start
                         _add_block(zero, size, c, r, scratch, start, min(per, last - start), p, k, m, rows, vectors,
                                    with_bias, across_units)  # fmt: skip
-                if samples > SAMPLE_BLOCK:
+                if samples > together:
                     add_pairwise(zero, scratch, level_bytes, most, finished)
                     finished += 1
                     for i in range(most):
@@ -497,9 +499,9 @@ def is_across_units(units: int, features: int, size: int) -> bool:
     return across < 0.8 * along
 
 
-def lower_backward_weights(o: Op, low: Any) -> list[Gradient]:
+def lower_backward_weights(o: Op, low: Any, b: Parameter | None) -> list[Gradient]:
     """Keep what the weights' gradient reads, and return its recipe; see ``_recording.Gradient``."""
-    dz, a, w, b = (o.operands[name] for name in ("dZ", "A", "W", "b"))
+    dz, a, w = (o.operands[name] for name in ("dZ", "A", "W"))
     assert isinstance(dz, Tensor) and isinstance(a, Tensor) and isinstance(w, Parameter)
     units, features = w.shape
     across = is_across_units(units, features, low.size)
@@ -509,9 +511,9 @@ def lower_backward_weights(o: Op, low: Any) -> list[Gradient]:
     group = rows_per_item(rows, panels)
     table, step = low.sample_rows(*((dz, units) if across else (a, features)))
     at, between = low.lasting(a if across else dz)
-    operands = (at, between, table, units, features, w.offset, b.offset if isinstance(b, Parameter) else -1, group,
+    operands = (at, between, table, units, features, w.offset, b.offset if b else -1, group,
                 o.static["positions"], step, low.ones())  # fmt: skip
-    parameters = (w, b if isinstance(b, Parameter) else w)
+    parameters = (w, b or w)
     cost = min(rows, group) * min(columns, panel) * o.static["positions"]
     items = panels * -(-rows // group)
     # either the threads read each other's activations and deltas, or they hand on the sums

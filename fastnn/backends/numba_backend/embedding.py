@@ -14,7 +14,7 @@ from fastnn.backends.numba_backend._layout import BLOCK, OPERANDS, PER_BLOCK, SA
 from fastnn.backends.numba_backend._memory import view
 from fastnn.backends.numba_backend._recording import Gradient, Recipe, rows_of, shape_of
 from fastnn.backends.numba_backend._tiles import transpose_tile
-from fastnn.backends.numba_backend.dense import add_pairwise, block_at, block_lanes, finish_pairwise
+from fastnn.backends.numba_backend.dense import add_pairwise, block_lanes, finish_pairwise, sample_at
 from fastnn.contract import SAMPLE_BLOCK
 from fastnn.formulas.primitives import like
 from fastnn.plan.plan import Op, Parameter, Tensor
@@ -91,7 +91,7 @@ def make_embedding_backward_weights(dtype: Any, finish: Callable[..., None]) -> 
                 for p in range(r[4]):
                     for start in range(first, last, per):
                         # invariant: sums hold this SAMPLE_BLOCK's places before p, and of p the samples before start
-                        a = view(zero, block_at(c, r[2], r[3], start) + p * BLOCK * size, per)
+                        a = view(zero, sample_at(c, r[2], size, r[3], start) + p * BLOCK * size, per)
                         for j in range(min(per, last - start)):
                             k = table_row(zero, a[j], rows)
                             if k & (STRANDS - 1) == item:

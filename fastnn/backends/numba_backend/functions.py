@@ -20,8 +20,9 @@ from fastnn.backends.numba_backend._jit import TILE_VECTORS, VECTOR_BYTES, entry
 from fastnn.backends.numba_backend._layout import BLOCK, CONTEXT_SIZE, OPERANDS, RECORD_SIZE, ROW_ALIGNMENT, SCALARS
 from fastnn.backends.numba_backend._memory import call, view
 from fastnn.backends.numba_backend._recording import bits_of
+from fastnn.backends.numba_backend._sample_groups import make_position_sums
 from fastnn.backends.numba_backend.reduction import make_sum_formula
-from fastnn.contract import VECTOR_LANES
+from fastnn.contract import VECTOR_LANES, combine_pairwise
 from fastnn.optimizers import UpdateRule
 
 Array = np.ndarray[Any, Any]
@@ -84,6 +85,10 @@ def dense_backward_weights(dZ: Array, A: Array, positions: int = 1) -> tuple[Arr
         finish = [sums.ctypes.data, 0, 0, 0, 0, 0, 0]
         run.over_items(make_sums, (), items, run[0], run.block_bytes, run.address(table, np.int64), units, columns, 0,
                        units * columns, 4, positions, step * dtype.itemsize, 0, *finish, *finish)  # fmt: skip
+        if positions > 1:
+            partials = np.zeros((run.blocks, units), dtype)
+            run.over_blocks(make_position_sums, (), run[0], run.block_bytes, partials.ctypes.data, units, positions)
+            sums[units * columns :] = combine_pairwise(list(partials))
     return sums[: units * columns].reshape(units, columns)[:, :features].copy(), sums[units * columns :].copy()
 
 

@@ -283,10 +283,10 @@ class Lowering:
         written = sum(what.rows for n in o.writes if isinstance(what := o.operands[n], Tensor))
         self._work += recipe.work + WORK_PER_ELEMENT * written
 
-    def record_block_op(self, make: Any, *operands: int, work: float = 0.0) -> None:
+    def record_block_op(self, make: Any, *operands: int, static: tuple[Any, ...] = (), work: float = 0.0) -> None:
         """Append the record of a per-block op that prepares the sum of a gradient."""
         assert self._kind == BLOCKS
-        self.record(op(make, self.dtype), 0, *operands)
+        self.record(op(make, self.dtype, *static), 0, *operands)
         self._work += work
 
     # --- programs ---------------------------------------------------------------------------------
@@ -299,7 +299,7 @@ class Lowering:
         if name != "predict":
             ops += plan.value
         if learns:
-            backward = backward_order(plan)
+            backward = backward_order(plan, self.per)
             ops += backward
         self.allocate(ops, transient=not any(map(needs_all_samples, ops)))
         if name != "predict":
@@ -484,7 +484,7 @@ class Lowering:
             self.region(TILES, 0.0)
 
 
-def backward_order(plan: Plan) -> tuple[Op, ...]:
+def backward_order(plan: Plan, per: int) -> tuple[Op, ...]:
     """Return a plan's backward ops and gradients in the order in which they are recorded.
 
     What sums a gradient block by block stands as soon as it can, so that the memory of what it reads is used again.
@@ -492,7 +492,7 @@ def backward_order(plan: Plan) -> tuple[Op, ...]:
     order = list(plan.backward)
     for gradient in plan.gradients:
         after = len(order)
-        if gradient.kind in convolution.LOWER_GRADIENTS:
+        if gradient.kind in convolution.LOWER_GRADIENTS or positions.is_summed_in_blocks(gradient, per):
             dz = gradient.operands["dZ"]
             assert isinstance(dz, Tensor)
             while after > 0 and not _writes(order[after - 1], dz):

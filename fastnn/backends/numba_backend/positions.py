@@ -1,8 +1,9 @@
 """Weight gradients of layers that multiply every position of a sequence by the same weights.
 
-As ``dense.make_dense_backward_weights``, but a position's rows of all samples lie in one piece, and where the features
-leave a lane idle it holds a 1: its column of the sums is the bias's gradient, since a product with 1 is the factor
-itself. (LSTM, 28 steps of 28 features to 64 units, batch 64: W's gradient and what it reads 560 us without, 330 with.)
+Each block sums its own samples' part while what it reads is in its core's cache, so that between cores only a set of
+partial sums a block moves (LSTM, 28 steps of 28 features to 64 units, batch 64, two cores: a step 1854 to XXXX us).
+A group of samples goes through a few positions at a time, for which one factor is transposed, so that lanes are weights
+and no sum runs across lanes.
 """
 
 from __future__ import annotations
@@ -10,152 +11,162 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
-from fastnn.backends.numba_backend._jit import TILE_VECTORS, VECTOR_BYTES, op
-from fastnn.backends.numba_backend._layout import BLOCK, OPERANDS, PER_BLOCK, SAMPLES
+from fastnn.backends.numba_backend._jit import TILE_VECTORS, VECTOR_BYTES, inner
+from fastnn.backends.numba_backend._layout import BLOCK, OPERANDS, SCRATCH_BYTES
 from fastnn.backends.numba_backend._memory import view
 from fastnn.backends.numba_backend._recording import Gradient
-from fastnn.backends.numba_backend._tiles import transpose_tile
-from fastnn.backends.numba_backend.dense import (
-    FINISH,
-    FINISH_OPERANDS,
-    ROWS_PER_ITEM,
-    _add_products,
-    _add_samples,
-    add_pairwise,
-    block_at,
-    block_lanes,
-    finish_pairwise,
-    lower_backward_weights,
-    rows_per_item,
+from fastnn.backends.numba_backend._sample_groups import (
+    combine_groups,
+    make_position_sums,
+    make_sum_partials,
+    partial_items,
 )
-from fastnn.contract import SAMPLE_BLOCK
+from fastnn.backends.numba_backend._tiles import FROM_MEMORY, FROM_ZERO, positions_tile, transpose_tile
+from fastnn.backends.numba_backend.dense import block_lanes, lower_backward_weights
+from fastnn.contract import SAMPLE_GROUP
 from fastnn.plan.plan import Op, Parameter, Tensor
 
+CHUNK = 4
+"""Positions that a group of samples goes through together: what is transposed for them stays in the first cache."""
 
-def make_keep_positions(dtype: Any) -> Callable[..., None]:
-    """Copy a tensor's block sample by sample, position by position, for the weight gradients.
+ROWS = 256
+"""Most rows of weights that go through the positions together; their sums take up 64 KiB a group of samples."""
 
-    Operands: A, bytes between blocks, features of a position, target, elements between its rows, positions, bytes
-    between positions, and whether a 1 stands behind each row's features.
-    """
-    size = dtype().itemsize
-
-    def keep_positions(context, record, item, base, scratch):
-        zero, one = dtype(0), dtype(1)
-        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 8)
-        n, lanes = block_lanes(c, item, size)
-        width = VECTOR_BYTES // size
-        features, row = r[2], r[4]
-        source = r[0] + base
-        target = r[3] + item * c[PER_BLOCK] * row * size
-        for _ in range(r[5]):
-            for j in range(0, lanes, width):
-                for k in range(0, features, width):
-                    transpose_tile(zero, 0, source + (k * BLOCK + j) * size, BLOCK, target + (j * row + k) * size, row)
-            if r[7]:
-                rows = view(zero, target, lanes * row)
-                for j in range(lanes):
-                    rows[j * row + features] = one
-            source += features * BLOCK * size
-            target += r[6]
-
-    return keep_positions
+PANEL_BYTES = TILE_VECTORS * VECTOR_BYTES
+RIGHT_BYTES = max(BLOCK, CHUNK * SAMPLE_GROUP) * PANEL_BYTES
+assert RIGHT_BYTES + BLOCK // SAMPLE_GROUP * ROWS * PANEL_BYTES <= SCRATCH_BYTES
 
 
-def make_positions_backward_weights(dtype: Any, finish: Callable[..., None]) -> Callable[..., None]:
-    """Sum weight gradients tile by tile and hand each finished tile to ``finish``; lanes are features.
+def _make_add_tile(start: int) -> Any:
+    @inner
+    def add_tile(zero, rows, vectors, a, a_p, b, row, b_p, to, positions, count):
+        """Add the products of some positions and a group of samples to the sums of ``rows`` (4 or 1) rows of vectors."""
+        v = 0
+        while v < vectors:
+            at, c = b + v * VECTOR_BYTES, to + v * VECTOR_BYTES
+            if rows == 4:
+                if vectors - v >= TILE_VECTORS:
+                    positions_tile(zero, 4, TILE_VECTORS, start, a, BLOCK, a_p, at, row, b_p, c, row, positions, count)
+                    v += TILE_VECTORS
+                elif vectors - v >= 2:
+                    positions_tile(zero, 4, 2, start, a, BLOCK, a_p, at, row, b_p, c, row, positions, count)
+                    v += 2
+                else:
+                    positions_tile(zero, 4, 1, start, a, BLOCK, a_p, at, row, b_p, c, row, positions, count)
+                    v += 1
+            elif vectors - v >= TILE_VECTORS:
+                positions_tile(zero, 1, TILE_VECTORS, start, a, BLOCK, a_p, at, row, b_p, c, row, positions, count)
+                v += TILE_VECTORS
+            else:
+                positions_tile(zero, 1, 1, start, a, BLOCK, a_p, at, row, b_p, c, row, positions, count)
+                v += 1
 
-    Operands: dZ (address of block 0), bytes between blocks, table of A's sample rows, units, features, offset of W and
-    of b (-1 for none) in the parameter vector, units per item, positions, bytes between positions, whether a 1 stands
-    behind the features; then ``finish``'s, for W and for b.
+    return add_tile
+
+
+_start_tile, _continue_tile = _make_add_tile(FROM_ZERO), _make_add_tile(FROM_MEMORY)
+
+
+def make_positions_partials(dtype: Any, across_units: bool) -> Callable[..., None]:
+    """Sum the gradient of weights over the positions and the samples of a block.
+
+    Operands: dZ, A, bytes between blocks, partial sums (one set of weights a block), units, features, positions. Lanes
+    are features or, ``across_units``, units: what suits layers of few features.
     """
     size = dtype().itemsize
     width = VECTOR_BYTES // size
     panel = TILE_VECTORS * width
-    most = ROWS_PER_ITEM * (panel + 1)
-    level_bytes = most * size
+    most = ROWS * panel
 
-    def positions_backward_weights(context, record, first_item, last_item, scratch):
+    def positions_partials(context, record, item, base, scratch):
         zero = dtype(0)
-        c, r = view(0, context, 20), view(0, record + 8 * OPERANDS, 11)
-        samples, per, units, features, group = c[SAMPLES], c[PER_BLOCK], r[3], r[4], r[7]
-        for_weights, for_bias = record + 8 * FINISH, record + 8 * (FINISH + FINISH_OPERANDS)
-        groups = (units + group - 1) // group
-        sums, biases = view(zero, scratch, most), scratch + ROWS_PER_ITEM * panel * size
-        for item in range(first_item, last_item):
-            k, m = item // groups * panel, item % groups * group
-            rows, columns = min(units - m, group), min(panel, features - k)
-            with_bias = r[6] >= 0 and k + panel >= features
-            vectors = (columns + (1 if with_bias and r[10] else 0) + width - 1) // width
-            for i in range(most):
-                sums[i] = zero
-            finished = 0
-            for first in range(0, samples, SAMPLE_BLOCK):
-                last = min(samples, first + SAMPLE_BLOCK)
-                for p in range(r[8]):
-                    for start in range(first, last, per):
-                        # invariant: sums hold this SAMPLE_BLOCK's positions before p, and of p the samples before start
-                        n = min(per, last - start)
-                        a = block_at(c, r[0], r[1], start) + (p * units + m) * BLOCK * size
-                        _add_products(zero, size, a, r[2] + start * 8, p * r[9] + k * size, scratch, panel, rows,
-                                     vectors, n)  # fmt: skip
-                        if with_bias and not r[10]:
-                            _add_samples(zero, size, a, biases, rows, n)
-                if samples > SAMPLE_BLOCK:
-                    add_pairwise(zero, scratch, level_bytes, most, finished)
-                    finished += 1
-                    for i in range(most):
-                        sums[i] = zero
-            if finished:
-                finish_pairwise(zero, scratch, level_bytes, most, finished)
-            finish(zero, size, context, for_weights, r[5] + m * features + k, features, scratch, panel * size, rows,
-                   columns)  # fmt: skip
-            if with_bias:
-                if r[10]:
-                    for i in range(rows):
-                        sums[ROWS_PER_ITEM * panel + i] = sums[i * panel + columns]
-                finish(zero, size, context, for_bias, r[6] + m, 0, biases, 0, 1, rows)
+        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 7)
+        n, lanes = block_lanes(c, item, size)
+        units, features = r[4], r[5]
+        left, right, all_rows, all_columns = r[0] + base, r[1] + base, units, features
+        if across_units:
+            left, right, all_rows, all_columns = r[1] + base, r[0] + base, features, units
+        partials = r[3] + item * units * features * size
+        transposed, totals = scratch, scratch + RIGHT_BYTES
+        groups = (n + SAMPLE_GROUP - 1) // SAMPLE_GROUP
+        chunk = max(1, CHUNK * SAMPLE_GROUP // lanes)
+        a_p = all_rows * BLOCK
+        for k in range(0, all_columns, panel):
+            columns = min(panel, all_columns - k)
+            vectors = (columns + width - 1) // width
+            row = vectors * width
+            for m in range(0, all_rows, ROWS):
+                rows = min(ROWS, all_rows - m)
+                for p in range(0, r[6], chunk):
+                    # invariant: the groups' sums hold the positions before p
+                    steps = min(chunk, r[6] - p)
+                    for q in range(steps):
+                        source = right + ((p + q) * all_columns + k) * BLOCK * size
+                        target = transposed + q * lanes * row * size
+                        for i in range(0, columns, width):
+                            for j in range(0, lanes, width):
+                                transpose_tile(zero, 0, source + (i * BLOCK + j) * size, BLOCK,
+                                               target + (j * row + i) * size, row)  # fmt: skip
+                    i = 0
+                    while i < rows:
+                        some = 4 if i + 4 <= rows else 1
+                        for g in range(groups):
+                            first = g * SAMPLE_GROUP
+                            count = min(SAMPLE_GROUP, n - first)
+                            a = left + ((p * all_rows + m + i) * BLOCK + first) * size
+                            b = transposed + first * row * size
+                            to = totals + (g * most + i * row) * size
+                            if p == 0:
+                                _start_tile(zero, some, vectors, a, a_p, b, row, lanes * row, to, steps, count)
+                            else:
+                                _continue_tile(zero, some, vectors, a, a_p, b, row, lanes * row, to, steps, count)
+                        i += some
+                combine_groups(zero, size, totals, most, rows * row, n)
+                for i in range(rows):
+                    sums = view(zero, totals + i * row * size, columns)
+                    if across_units:
+                        target = view(zero, partials + (k * features + m + i) * size, columns * features)
+                        for j in range(columns):
+                            target[j * features] = sums[j]
+                    else:
+                        target = view(zero, partials + ((m + i) * features + k) * size, columns)
+                        for j in range(columns):
+                            target[j] = sums[j]
 
-    return positions_backward_weights
+    return positions_partials
+
+
+def is_summed_in_blocks(o: Op, samples: int) -> bool:
+    """Whether an op is the sum of weights at many positions and has, in a block, more terms to keep than weights."""
+    if o.kind != "dense_backward_weights" or o.static["positions"] == 1:
+        return False
+    w = o.operands["W"]
+    assert isinstance(w, Parameter)
+    units, features = w.shape
+    return units * features <= samples * o.static["positions"] * (units + features)
 
 
 def lower_weights(o: Op, low: Any) -> list[Gradient]:
-    """Keep what the weights' gradient reads, and return its recipe; that of ``dense`` where there is one position."""
+    """Record the sums over positions while blocks are at hand; return the sums over blocks."""
     dz, a, w, b = (o.operands[name] for name in ("dZ", "A", "W", "b"))
     assert isinstance(dz, Tensor) and isinstance(a, Tensor) and isinstance(w, Parameter)
     positions, (units, features) = o.static["positions"], w.shape
-    width = VECTOR_BYTES // low.size
-    ones = isinstance(b, Parameter) and features % width > 0
-    along = units * -(-features // width)
-    # across units dZ is copied, at about what it takes to multiply it by nine features
-    if positions == 1 or (features + 9) * -(-units // width) < along:
-        return lower_backward_weights(o, low)
-    panel = TILE_VECTORS * width
-    panels = -(-features // panel)
-    group = rows_per_item(units, panels)
-    table, step = keep(low, a, features, positions)
-    at, between = low.lasting(dz)
-    operands = (at, between, table, units, features, w.offset, b.offset if isinstance(b, Parameter) else -1, group,
-                positions, step, int(ones))  # fmt: skip
-    parameters = (w, b if isinstance(b, Parameter) else w)
-    cost = min(units, group) * min(features, panel) * positions
-    return [Gradient(make_positions_backward_weights, panels * -(-units // group), operands, parameters, cost)]
-
-
-def keep(low: Any, a: Tensor, features: int, positions: int) -> tuple[int, int]:
-    """Keep a tensor sample by sample; return the table of its rows' addresses and the bytes between positions."""
-    key = "positions", a.index, features
-    if key not in low.rows_kept:
+    if positions == 1:
+        return lower_backward_weights(o, low, b)
+    found = []
+    if is_summed_in_blocks(o, low.per):
         width = VECTOR_BYTES // low.size
-        row, samples = -(-features // width) * width, low.samples
-        between = samples * row * low.size
-        at = low.buffer(samples * row * positions + width)
-        low.rows_kept[key] = low.table(at + np.arange(samples, dtype=np.int64) * row * low.size), between
-        low.record(op(make_keep_positions, low.dtype), 0, low.at(a), low.block_bytes, features, at, row, positions,
-                   between, int(features % width > 0))  # fmt: skip
-    return low.rows_kept[key]  # type: ignore[no-any-return]
+        across = features * -(-units // width) < units * -(-features // width)
+        low.record_block_op(make_positions_partials, low.at(dz), low.at(a), low.block_bytes, low.partials(w), units,
+                            features, positions, static=(across,), work=2.0 * positions * w.size)  # fmt: skip
+        found.append(Gradient(make_sum_partials, partial_items(w), (low.partials(w), w.size, w.offset), (w,)))
+    else:
+        found += lower_backward_weights(o, low, None)
+    if isinstance(b, Parameter):
+        low.record_block_op(make_position_sums, low.at(dz), low.block_bytes, low.partials(b), units, positions,
+                            work=1.0 * dz.rows)  # fmt: skip
+        found.append(Gradient(make_sum_partials, partial_items(b), (low.partials(b), b.size, b.offset), (b,)))
+    return found
 
 
 LOWER_GRADIENTS = {"dense_backward_weights": lower_weights}

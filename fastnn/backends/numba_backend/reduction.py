@@ -11,7 +11,7 @@ from typing import Any
 from fastnn.backends.numba_backend._jit import inner
 from fastnn.backends.numba_backend._layout import BLOCK, LOSS, OPERANDS, PER_BLOCK, SAMPLES
 from fastnn.backends.numba_backend._memory import view
-from fastnn.backends.numba_backend.dense import add_pairwise, block_at, finish_pairwise
+from fastnn.backends.numba_backend.dense import add_pairwise, finish_pairwise, sample_at
 from fastnn.backends.numba_backend.single_source import share
 from fastnn.contract import SAMPLE_BLOCK, VECTOR_LANES
 
@@ -25,7 +25,7 @@ def sum_samples_of(zero, size, c, row, block_bytes, scratch):
     for s in range(blocks):
         total = zero
         for start in range(s * SAMPLE_BLOCK, min(samples, (s + 1) * SAMPLE_BLOCK), per):
-            x = view(zero, block_at(c, row, block_bytes, start), BLOCK)
+            x = view(zero, sample_at(c, row, size, block_bytes, start), BLOCK)
             for j in range(min(per, samples - start)):
                 total += x[j]
         out[0] = total

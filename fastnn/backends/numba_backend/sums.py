@@ -16,7 +16,7 @@ from fastnn.backends.numba_backend._memory import view
 from fastnn.backends.numba_backend._recording import Gradient, Recipe, rows_of
 from fastnn.backends.numba_backend._tiles import FROM_MEMORY, product_tile, transpose_tile
 from fastnn.backends.numba_backend.activation import long_rows
-from fastnn.backends.numba_backend.dense import add_pairwise, block_at, block_lanes, finish_pairwise
+from fastnn.backends.numba_backend.dense import add_pairwise, block_lanes, finish_pairwise, sample_at
 from fastnn.contract import SAMPLE_BLOCK
 from fastnn.formulas.primitives import like
 from fastnn.plan.plan import Op, Parameter, Tensor
@@ -66,7 +66,7 @@ def sum_rows(zero, size, c, a, between, rows, scratch):
             add_rows(
                 zero,
                 size,
-                block_at(c, a, between, start),
+                sample_at(c, a, size, between, start),
                 scratch,
                 rows,
                 min(per, last - start),

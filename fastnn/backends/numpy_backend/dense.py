@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.backends.numpy_backend.reduction import sum_samples
+from fastnn.backends.numpy_backend.reduction import sum_sample_groups, sum_samples
 
 Array = np.ndarray[Any, Any]
 
@@ -70,8 +70,8 @@ def dense_backward_input(W: Array, dZ: Array, positions: int = 1) -> Array:
 def dense_backward_weights(dZ: Array, A: Array, positions: int = 1) -> tuple[Array, Array]:
     """Return the sums over samples and positions ``dZ A^T`` and ``dZ 1``.
 
-    The contract's order of samples (rule 3); within each of its blocks of samples, positions run outside and samples
-    inside.
+    The contract's order of samples (rule 3). With several positions: by groups; for dW within a group positions
+    outside, samples inside; for db each sample's positions first.
 
     Parameters
     ----------
@@ -87,5 +87,9 @@ def dense_backward_weights(dZ: Array, A: Array, positions: int = 1) -> tuple[Arr
     M, D, N = len(dZ) // positions, len(A) // positions, dZ.shape[1]
     dZ, A = dZ.reshape(positions, M, N), A.reshape(positions, D, N)
     dW = sum_samples(lambda p, j: dZ[p, :, j, None] * A[p, :, j], N, (M, D), dZ.dtype, positions)
-    db = sum_samples(lambda p, j: dZ[p, :, j], N, (M,), dZ.dtype, positions)
-    return dW, db
+    if positions == 1:
+        return dW, sum_samples(lambda p, j: dZ[p, :, j], N, (M,), dZ.dtype)
+    of_samples = np.zeros((M, N), dZ.dtype)
+    for p in range(positions):
+        of_samples += dZ[p]
+    return dW, sum_sample_groups(of_samples)

@@ -16,6 +16,8 @@ def sum_samples(term: Callable[[int, int], Array], samples: int, shape: tuple[in
                 positions: int = 1) -> Array:  # fmt: skip
     """Return the sum of ``term(p, j)`` over positions and samples: in order within blocks, blocks combined pairwise.
 
+    With several positions blocks are groups of ``SAMPLE_GROUP`` samples.
+
     Parameters
     ----------
     term : callable
@@ -27,10 +29,11 @@ def sum_samples(term: Callable[[int, int], Array], samples: int, shape: tuple[in
         Within a block of samples they run outside, the samples inside.
     """
     sums = []
-    for first in range(0, samples, SAMPLE_BLOCK):
+    block = SAMPLE_BLOCK if positions == 1 else SAMPLE_GROUP
+    for first in range(0, samples, block):
         total = np.zeros(shape, dtype)
         for p in range(positions):
-            for j in range(first, min(samples, first + SAMPLE_BLOCK)):
+            for j in range(first, min(samples, first + block)):
                 total += term(p, j)
         sums.append(total)
     return combine_pairwise(sums) if sums else np.zeros(shape, dtype)
