@@ -70,6 +70,19 @@ def first_state(zero, size, to_h, to_p, factors, start, carries, drops, rows, la
                 p[j] = h[j] * d[j]
 
 
+ROWS_BACK = 32
+"""Gates' rows that go back to the state together: with their weights they stay in the first cache for all units."""
+
+
+@inner
+def products_back(zero, size, weights, dz, dh, units, rows, lanes):
+    """Write ``W^T dz`` of a block: from +0, products added in ascending order of the gates' ``rows``."""
+    product_from_zero(zero, size, weights, 1, units, dz, dh, 0, units, min(rows, ROWS_BACK), lanes)
+    for i in range(ROWS_BACK, rows, ROWS_BACK):
+        product_from_memory(zero, size, weights + i * units * size, 1, units, dz + i * BLOCK * size, dh, 0, units,
+                            min(rows - i, ROWS_BACK), lanes)  # fmt: skip
+
+
 def make_simple_rnn_forward(dtype: Any, formula: Any, has_alpha: bool, apart: bool, drops: bool,
                             masked: bool, carries: bool) -> Callable[..., None]:  # fmt: skip
     """Operands: Z, G, P, H, Y, W, D, K, I, bytes between blocks; then the numbers named above.
@@ -170,7 +183,7 @@ def make_simple_rnn_backward(dtype: Any, formula: Any, has_alpha: bool, apart: b
                         dz = dz if here_ else zero
                     put(g, j, 1, dz)
             if s > 0:
-                product_from_zero(zero, size, r[3], 1, units, r[1] + here, r[6] + block, 0, units, units, lanes)
+                products_back(zero, size, r[3], r[1] + here, r[6] + block, units, units, lanes)
 
     return simple_rnn_backward
 
@@ -323,7 +336,7 @@ def make_lstm_backward(dtype: Any, formula: Any, has_alpha: bool, gate_formula: 
                     put(g3, j, 7, d3)
                     put(by_cell, j, 14, dc)
             if s > 0:
-                product_from_zero(zero, size, r[3], 1, units, r[1] + gates, r[6] + block, 0, units, 4 * units, lanes)
+                products_back(zero, size, r[3], r[1] + gates, r[6] + block, units, 4 * units, lanes)
 
     return lstm_backward
 
@@ -458,7 +471,7 @@ def make_gru_backward(dtype: Any, formula: Any, has_alpha: bool, gate_formula: A
                     put(s1, j, 7, d1)
                     put(s2, j, 8, by_sum)
             if s > 0:
-                product_from_zero(zero, size, r[3], 1, units, r[10] + gates, r[6] + block, 0, units, 3 * units, lanes)
+                products_back(zero, size, r[3], r[10] + gates, r[6] + block, units, 3 * units, lanes)
 
     return gru_backward
 
