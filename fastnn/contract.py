@@ -8,8 +8,10 @@
 3. A sum over samples starts from +0 and adds the samples in order within blocks of ``SAMPLE_BLOCK``
    consecutive samples of the minibatch; block sums are combined pairwise, neighbours first, a missing
    right neighbour passing through (``combine_pairwise``). Division by the number of samples comes after
-   the sum. Where a sample contributes many terms (the places of a convolution), each sample's are added first,
-   in order from +0, and then the samples, likewise but within groups of ``SAMPLE_GROUP``.
+   the sum. Where a sample contributes many terms (the places of a convolution, the positions of a sequence), each
+   sample's are added first, in order from +0, and then the samples, likewise but within groups of ``SAMPLE_GROUP``;
+   only products for the weights of a dense or recurrent layer are added position by position, within a position
+   sample by sample, within such groups.
 4. A sum over all elements of a parameter vector (a norm, a weight penalty) keeps ``VECTOR_LANES`` partial
    sums, element ``e`` going to partial sum ``e % VECTOR_LANES`` in ascending order; the partial sums are
    combined pairwise like the blocks of samples.
@@ -30,7 +32,7 @@ SAMPLE_BLOCK = 1024
 """Samples whose terms are added one after another before block sums are combined (rule 3)."""
 
 SAMPLE_GROUP = 16
-"""Samples of a group where each sample's terms are summed first (rule 3)."""
+"""Samples of a group where a sample contributes many terms (rule 3)."""
 
 VECTOR_LANES = 64
 """Partial sums of a reduction over a parameter vector (rule 4)."""

@@ -192,8 +192,9 @@ class SimpleRNN(Recurrent):
     -----
     Weights: W (units, features), U (units, units), b (units,). PyTorch's ``RNN``: W = ``weight_ih_l0``, U =
     ``weight_hh_l0``, b = ``bias_ih_l0 + bias_hh_l0``. A step's sum starts from b, adds W's products in ascending order
-    of the feature, then U's in ascending order of the unit. Weights' gradients add steps in the order of the sequence,
-    samples inside, within each of the contract's blocks of samples, also where the sequence is read backwards.
+    of the feature, then U's in ascending order of the unit. Gradients add up by the contract's groups of samples
+    (rule 3): those of W and U the steps in the order of the sequence, samples inside, those of b each sample's steps
+    first; also where the sequence is read backwards.
 
     References
     ----------

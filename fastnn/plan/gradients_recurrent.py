@@ -1,8 +1,8 @@
 """How recurrent ops send gradients back; see ``gradients.py``.
 
 The op of the way back leaves the gradients of the pre-activations where the gates were; they are what the recurrent
-weights' gradient is summed from (steps in the order of the sequence outside, samples inside), and what goes on to the
-op that multiplied the inputs.
+weights' gradient is summed from (in the order of the sequence, also where it is read backwards), and what goes on to
+the op that multiplied the inputs.
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
 """How a program's integers are laid out: the context, the records of ops, the table of regions.
 
 A tensor of R rows is stored as one R x BLOCK array for every ``BLOCK`` consecutive samples of the minibatch, samples
-contiguous. A *block* is what one thread takes at a time: these samples, or a half or a quarter of them. An op gets its
-number and the bytes from a tensor's first sample to the block's. A program is a table of
+contiguous. A *block* is what one thread takes at a time: these samples, or a half or a quarter of them. Halves and
+quarters do not lie side by side: each has R rows of its own, BLOCK samples long, which its tensors share, since a core
+that reads ahead in a row would fetch what another is writing. An op gets a block's number and the bytes from a tensor's
+first sample to the block's. A program is a table of
 regions. A region of kind ``BLOCKS`` runs its list of ops for every block; a region of kind ``TILES`` runs every op over
 that op's own items (tiles of weights). A training step of a dense network has two regions, whatever its depth; one with
 batch normalization has more, since that needs sums over all samples before it goes on.
@@ -29,8 +31,8 @@ LOSS = 13  # address of the step's loss sum (float64)
 DIRECT = 14  # 1 when rows of X can be read by the vector kernels as they are
 PER_BLOCK = 15  # samples of a block: BLOCK, or a smaller power of two where there are few samples for many threads
 SEED, STEP = 16, 17  # what names the step's random numbers
-BLOCK_BYTES, SAMPLE_BYTES = 18, 19  # bytes between BLOCK samples and the next; a smaller block lies this by its first sample's
-# place among them
+BLOCK_BYTES = 18  # bytes between BLOCK samples and the next
+SAMPLE_BYTES = 19  # within them, smaller blocks lie apart by this times their samples
 CONTEXT_SIZE = 20
 
 # Records: one row of int64 per op. Operands start at OPERANDS, in the order the op's file states.

