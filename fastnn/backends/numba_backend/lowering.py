@@ -54,6 +54,9 @@ WORK_PER_ELEMENT = 20.0
 CACHE_BYTES = 1 << 23
 """Tensors of a minibatch that take up more lie in the workers' storage."""
 
+APART_PAYS = 1.1
+"""How much more memory parts of ``BLOCK`` samples may take up to lie apart, where they do not fit into the cache."""
+
 LOWER = {
     **activation.LOWER,
     **branch.LOWER,
@@ -225,7 +228,7 @@ class Lowering:
         if parts > 1:
             apart, of_part = _rows_of_tensors(self.plan.tensors, lives, parts)
             all_rows = (of_part + ROW_ALIGNMENT) * parts
-            if all_rows <= 1.1 * rows or all_rows * BLOCK * self.size <= CACHE_BYTES:
+            if all_rows <= APART_PAYS * rows or all_rows * BLOCK * self.size <= CACHE_BYTES:
                 starts, rows, self.sample_bytes = apart, all_rows, all_rows * self.size
         return starts, rows
 
