@@ -53,7 +53,8 @@ class NumbaExecutor:
             per = per_block(most, workers)
             lowered = self._lowered(program, data, most, workers, out is not None, per)
             parallel = workers > 1 and bool((lowered.regions[:, _layout.PARALLEL_FROM] <= most).any())
-            if not parallel and per < BLOCK:
+            if not parallel and per < min(BLOCK, most):
+                # blocks are small only where threads share them
                 per = BLOCK
                 lowered = self._lowered(program, data, most, workers, out is not None, per)
             context = self._context(data, out, first)

@@ -215,7 +215,10 @@ class Lowering:
         self._transient = transient and (too_many or self.name == "predict")
         stores = self.workers if self._transient else self.samples // BLOCK
         self.block_bytes = rows * BLOCK * self.size
-        self.arena = self.buffer(stores * rows * BLOCK)
+        elements = stores * rows * BLOCK
+        if self.sample_bytes > self.size and not self._transient:
+            elements = self.blocks * self.per * rows
+        self.arena = self.buffer(elements)
 
     def _rows(self, lives: dict[int, tuple[int, int]]) -> tuple[dict[int, tuple[int, int]], int]:
         """Return each living tensor's first row and column, and the rows of ``BLOCK`` samples; see ``_layout.py``.
@@ -545,29 +548,38 @@ def _reads_rows(o: Op, x: Tensor, size: int) -> bool:
     return a.index == x.index and not dense.is_across_units(units, features, size)
 
 
-def _rows_of_tensors(
-    tensors: Sequence[Tensor], lives: dict[int, tuple[int, int]], columns: int
-) -> tuple[dict[int, tuple[int, int]], int]:
-    """Return each living tensor's first row and column, and the number of rows: first fit, by when lives begin.
+Rows = tuple[dict[int, tuple[int, int]], int]
+
+
+def _rows_of_tensors(tensors: Sequence[Tensor], lives: dict[int, tuple[int, int]], columns: int) -> Rows:
+    """Return each living tensor's first row and column, and the number of rows: first fit, in the better of two orders.
 
     A column is a part of rows of ``BLOCK`` samples; a tensor lies in one of ``columns``, that where it starts first.
     """
+    alive = [t for t in tensors if t.index in lives]
+    by_life = sorted(alive, key=lambda t: lives[t.index][0])
+    by_size = sorted(alive, key=lambda t: -t.rows)
+    return min((_first_fit(order, lives, columns) for order in (by_life, by_size)), key=lambda found: found[1])
+
+
+def _first_fit(tensors: Sequence[Tensor], lives: dict[int, tuple[int, int]], columns: int) -> Rows:
     starts: dict[int, tuple[int, int]] = {}
     rows = 0
-    placed: list[list[tuple[int, int, int]]] = [[] for _ in range(columns)]  # (first row, rows, last op) of those alive
-    for tensor in sorted((t for t in tensors if t.index in lives), key=lambda t: lives[t.index][0]):
+    placed: list[list[tuple[int, int, int, int]]] = [[] for _ in range(columns)]  # (first row, rows, first op, last op)
+    for tensor in tensors:
         first, last = lives[tensor.index]
         need = up(tensor.rows, ROW_ALIGNMENT)
         free: list[tuple[int, int]] = []
         for column in range(columns):
-            placed[column] = sorted(p for p in placed[column] if p[2] >= first)
             start = 0
-            for at, taken, _ in placed[column]:
+            for at, taken, begin, end in sorted(placed[column]):
+                if begin > last or end < first:
+                    continue
                 if start + need <= at:
                     break
                 start = max(start, at + taken)
             free.append((start, column))
         start, column = starts[tensor.index] = min(free)
-        placed[column].append((start, need, last))
+        placed[column].append((start, need, first, last))
         rows = max(rows, start + need)
     return starts, rows
