@@ -16,7 +16,14 @@ from bits import assert_same_bits
 from fastnn import callbacks, schedules
 from fastnn.callbacks import CALLBACKS, Callback, LambdaCallback
 from fastnn.callbacks.runner import watches_batches
-from fastnn.errors import InvalidTypeError, InvalidValueError, MissingPackageError, NotBuiltError, UnknownNameError
+from fastnn.errors import (
+    FileWriteError,
+    InvalidTypeError,
+    InvalidValueError,
+    MissingPackageError,
+    NotBuiltError,
+    UnknownNameError,
+)
 from fastnn.layers import BatchNormalization, Dense
 from fastnn.models import Sequential
 from fastnn.optimizers import SGD
@@ -513,6 +520,26 @@ def test_model_checkpoint(tmp_path, capsys):
     fit(twin, LambdaCallback(on_train_batch_end=lambda *_: setattr(twin, "stop_training", twin.iterations == 10)),
         epochs=2)  # fmt: skip
     assert_same_bits(other.parameters, twin.parameters)
+
+
+@pytest.mark.parametrize("make", [
+    lambda folder: callbacks.ModelCheckpoint(folder / "net.safetensors"),
+    lambda folder: callbacks.ModelCheckpoint(folder / "epoch-{epoch}" / "net.safetensors"),
+    lambda folder: callbacks.CSVLogger(folder / "log.csv"),
+])  # fmt: skip
+def test_folders_are_made_before_the_first_epoch(make, tmp_path):
+    seen = []
+    watch = LambdaCallback(on_epoch_begin=lambda *_: seen.append((tmp_path / "a" / "b").is_dir()))
+    fit(network(), [watch, make(tmp_path / "a" / "b")], epochs=2)
+    assert seen == [True, True]
+    written = [str(path.relative_to(tmp_path / "a" / "b")) for path in sorted(tmp_path.rglob("*")) if path.is_file()]
+    assert written in (["net.safetensors"], ["epoch-1/net.safetensors", "epoch-2/net.safetensors"], ["log.csv"])
+
+    (tmp_path / "file").write_text("kept")
+    model = network()
+    with pytest.raises(FileWriteError, match="no file can be made there: Not a directory"):
+        fit(model, make(tmp_path / "file"))
+    assert model.iterations == 0 and (tmp_path / "file").read_text() == "kept"
 
 
 def test_model_checkpoint_of_the_best(tmp_path):

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from fastnn.callbacks.base import CALLBACKS, Callback, Logs
 from fastnn.errors import InvalidTypeError, InvalidValueError
+from fastnn.files import make_folder_for
 
 
 class CSVLogger(Callback):
@@ -20,6 +21,7 @@ class CSVLogger(Callback):
     Parameters
     ----------
     filename : str or path
+        Folders that do not exist are made, before the first epoch.
     separator : str
         One character.
     append : bool
@@ -40,7 +42,8 @@ class CSVLogger(Callback):
         self._resumed = False
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Forget the columns of an earlier training; the file is opened by its first line."""
+        """Forget the columns of an earlier training; the file is opened by its first line, its folder made here."""
+        make_folder_for(self.filename)
         self._columns = None
         self._resumed = False
 

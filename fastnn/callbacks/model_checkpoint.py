@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from fastnn.callbacks.base import CALLBACKS, Callback, Logs
 from fastnn.callbacks.monitor import Monitor
 from fastnn.errors import InvalidTypeError, InvalidValueError
+from fastnn.files import make_folder_for
 from fastnn.optimizers.base import number
 from fastnn.validation import positive_whole
 
@@ -22,7 +23,7 @@ class ModelCheckpoint(Callback):
     ----------
     filepath : str or path
         May name ``{epoch}`` (from 1), ``{batch}`` (from 1, with ``save_freq`` in steps) and values of the logs:
-        ``"net-{epoch:02d}-{val_loss:.3f}.safetensors"``.
+        ``"net-{epoch:02d}-{val_loss:.3f}.safetensors"``. Folders that do not exist are made, before the first epoch.
     monitor : str
         What "best" means, for ``save_best_only``.
     verbose : int
@@ -78,6 +79,7 @@ class ModelCheckpoint(Callback):
                 raise InvalidValueError(
                     f"there is no {self._monitor.name} between epochs: monitor a training value, or save_freq='epoch'"
                 )
+        make_folder_for(os.path.join(os.path.dirname(self.filepath.partition("{")[0]), "file"))
         self._forget()
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
@@ -110,6 +112,7 @@ class ModelCheckpoint(Callback):
         if self._due is None:
             return
         path, self._due = self._due, None
+        make_folder_for(path)
         if self.save_weights_only:
             self.model.save_weights(path)
         else:

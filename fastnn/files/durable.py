@@ -60,7 +60,7 @@ def write_durably(path: str | os.PathLike[str], parts: Iterable[Any]) -> None:
                                  os.fspath(path)) from error  # fmt: skip
         raise
     try:
-        _flush_folder(folder)
+        flush_folder(folder)
     except OSError as error:
         raise FileWriteError(error.errno, "written, but its folder could not be flushed, so that a power failure may"
                              f" bring the old file back: {error.strerror}", os.fspath(path)) from error  # fmt: skip
@@ -101,7 +101,7 @@ def _remove_leftovers(folder: str, name: str) -> None:
                 os.close(descriptor)
 
 
-def _flush_folder(folder: str) -> None:
+def flush_folder(folder: str) -> None:
     """Make a rename in a folder survive a power failure."""
     if not hasattr(os, "O_DIRECTORY"):
         return
