@@ -364,6 +364,10 @@ def test_a_killed_search_ends_with_the_same_table(tmp_path):
         ({"validation_data": X}, "validation_data must be"),
         ({"y": Y[:-1]}, "one row per sample"),
         ({"backend": "numbo"}, "did you mean 'numba'"),
+        ({"metric": "val_acuracy"}, "no metric 'val_acuracy'; did you mean 'val_accuracy'"),
+        ({"metric": "val_mean_absolute_error"}, "accepted: accuracy, loss, val_accuracy, val_loss"),
+        ({"space": {"activation": ["relu", "rleu"]}}, "no activation 'rleu'; did you mean 'relu'"),
+        ({"space": {"optimizer": ["adamm"]}}, "no optimizer 'adamm'; did you mean 'adam'"),
     ],
 )
 def test_errors_come_before_any_work(change, message, tmp_path):
@@ -377,7 +381,7 @@ def test_metric_and_mode():
     assert [row["score"] for row in best] == sorted((row["score"] for row in best), reverse=True)
     worst = quick(metric="val_accuracy", mode="min")
     assert not worst.maximize and worst.rows[0]["score"] == best[-1]["score"]
-    unknown = quick(metric="val_acuracy", trials=1)
+    unknown = quick(metric="val_acuracy", trials=1, build=lambda **settings: mlp_for(Y)(**settings))
     assert "the history holds no 'val_acuracy' but loss, accuracy" in unknown.rows[0]["error"]
     assert quick(metric="loss", validation_split=0, trials=1).rows[0]["values"].keys() == {"loss", "accuracy"}
     given = quick(validation_data=(X[:20], Y[:20]), trials=1)

@@ -637,16 +637,15 @@ def test_search_grid_and_halving(here, capsys):
         (["--width", "wide"], "--width takes values such as 8 16 or a range such as 8..64, got 'wide'"),
         (["--learning-rate", "1..x"], "got 'x'"),
         (["--dropout", "0.5..0.1"], "low of a Range must be below high"),
-        (["--metric", "val_accuracy", "--trials", "2", "--epochs", "1"], None),
+        (["--metric", "val_accuracy"], "no metric 'val_accuracy'; "),
+        (["--heat-map", "width", "learning-rat"], "no searched parameter 'learning-rat'; did you mean 'learning_rate'"),
+        (["--heat-map", "l1", "width"], "no searched parameter 'l1'; "),
     ]:
-        if message is not None:
-            assert message in refused_after_notes(capsys, *words, *change)
-        else:
-            assert run(*words, *change, "--output", "m") == 1
-            assert (
-                "every trial failed, the first one with: InvalidValueError: the history holds no"
-                in capsys.readouterr().out
-            )
+        assert message in refused_after_notes(capsys, *words, *change, "--output", "m")
+        assert not (here / "m" / "results.jsonl").exists()
+    # that no trial can be trained is said after all of them
+    assert run(*words, "--dropout", "2", "--trials", "2", "--epochs", "1", "--output", "m") == 1
+    assert "every trial failed, the first one with: InvalidValueError: Dropout" in capsys.readouterr().out
 
 
 def test_piped_through_processes(here):

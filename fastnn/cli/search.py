@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fastnn.cli.table_arguments import add_table_arguments, output_folder, prepared
-from fastnn.errors import InvalidValueError
+from fastnn.errors import InvalidValueError, unknown_name
 from fastnn.files import write_durably
 from fastnn.models.mlp import MLPBuilder
 from fastnn.optional import installed
@@ -96,6 +96,9 @@ def _values(option: str, texts: list[str], kind: type, log: bool) -> list[Any] |
 def run(args: argparse.Namespace) -> int:
     """Search, print the table, write everything; 1 if every trial failed."""
     space = space_of(args)
+    for name in args.heat_map or ():
+        if name.replace("-", "_") not in space:
+            raise unknown_name("searched parameter", name, space)
     job = prepared(args)
     folder = output_folder(args.output)
     workers = args.workers or ((os.cpu_count() or 1) if installed("joblib") else 1)

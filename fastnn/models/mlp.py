@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from fastnn import optimizers
-from fastnn.errors import InvalidTypeError, InvalidValueError
+from fastnn.activations import ACTIVATIONS
+from fastnn.errors import InvalidTypeError, InvalidValueError, unknown_name
 from fastnn.layers import Dense, Dropout, Layer
 from fastnn.models.sequential import Sequential
 from fastnn.regularizers import L1L2
@@ -46,6 +47,32 @@ class MLPBuilder:
         if self.task not in TASKS:
             raise InvalidValueError(f"task must be one of {', '.join(TASKS)}, got {self.task!r}")
         positive_whole("outputs", self.outputs)
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """What histories of its models hold: losses and metrics, of training and validation."""
+        own = ("loss", "accuracy" if self.task == "classification" else "mean_absolute_error")
+        return *own, *(f"val_{name}" for name in own)
+
+    def check(self, space: Mapping[str, Any], metric: str) -> None:
+        """Refuse names that no model of a search will know, before the first is trained.
+
+        Parameters
+        ----------
+        space : mapping
+            Of ``fastnn.search``.
+        metric : str
+
+        Raises
+        ------
+        UnknownNameError
+        """
+        if metric not in self.measured:
+            raise unknown_name("metric", metric, self.measured)
+        for name, registry in (("activation", ACTIVATIONS), ("optimizer", optimizers.OPTIMIZERS)):
+            for value in space.get(name, ()):
+                if isinstance(value, str):
+                    registry[value]
 
     def __call__(self, *, depth: int = 1, width: int = 64, hidden: Sequence[int] | None = None,
                  activation: Any = "relu", dropout: float = 0.0, l1: float = 0.0, l2: float = 0.0,

@@ -16,7 +16,7 @@ import numpy as np
 from fastnn.backends import Backend, backend_name, use_backend
 from fastnn.backends.numpy_backend import random
 from fastnn.errors import InvalidTypeError, InvalidValueError
-from fastnn.models.mlp import mlp_for
+from fastnn.models.mlp import MLPBuilder, mlp_for
 from fastnn.models.sequential import Sequential
 from fastnn.optional import load
 from fastnn.random import MAX_SEED, Purpose
@@ -119,6 +119,8 @@ def search(space: Space, x: Any, y: Any, *, build: Callable[..., Sequential] | N
     maximize = _maximize(metric, mode)
     if metric.startswith("val_") and data.validation is None:
         raise InvalidValueError(f"{metric} needs validation data: validation_split above 0, or validation_data")
+    if isinstance(builder, MLPBuilder):
+        builder.check(points, metric)
     if strategy == "grid":
         chosen = grid_points(points)
         rounds = [Rung(len(chosen), positive_whole("epochs", epochs))]
