@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import threading
 import time
 from types import SimpleNamespace
@@ -368,6 +369,19 @@ def test_a_bar(capfd):
     assert last.startswith("Epoch 3/3 |") and f"loss {loss:.4f} (val {val:.4f})" in last
     assert err.endswith("\n")
     assert " samples/s" in last
+
+
+def test_a_bar_on_a_terminal_of_no_columns(monkeypatch):
+    pytest.importorskip("tqdm")
+    pty = pytest.importorskip("pty")
+    ours, theirs = pty.openpty()  # of 0 rows and 0 columns
+    with os.fdopen(ours, "rb") as reader, os.fdopen(theirs, "w") as terminal:
+        monkeypatch.setattr(sys, "stderr", terminal)
+        network().fit(X, LABELS, epochs=2)
+        monkeypatch.undo()
+        terminal.flush()
+        seen = os.read(reader.fileno(), 10_000).decode()
+    assert "Epoch 2/2 |" in seen and "loss" in seen
 
 
 def test_a_bar_shows_running_values(capfd, monkeypatch):

@@ -7,6 +7,7 @@ would. tqdm is optional: without it the lines are printed.
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -16,6 +17,8 @@ from fastnn.errors import InvalidValueError
 
 BAR = "{desc} |{bar:12}| {elapsed}<{remaining}, {rate_fmt}{postfix}"
 REFRESH_SECONDS = 0.1
+UNKNOWN_SHAPE = 100, 24
+"""Columns and rows for a bar on a terminal that says it has none, as containers' and logging tools' do."""
 
 
 def line(values: dict[str, float]) -> str:
@@ -39,6 +42,14 @@ def in_notebook() -> bool:
     """Return whether this process is a notebook's: IPython with a kernel."""
     shell = sys.modules.get("IPython")
     return shell is not None and getattr(shell.get_ipython(), "kernel", None) is not None
+
+
+def _shape_unknown() -> bool:
+    """Return whether standard error is a terminal of 0 columns, on which tqdm would draw nothing."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns == 0
+    except (AttributeError, OSError, ValueError):  # no terminal, or no file at all
+        return False
 
 
 def check_verbose(verbose: int | str) -> int:
@@ -79,8 +90,9 @@ class Progress:
             from tqdm.auto import tqdm
 
             self._lines = False
+            shape = dict(zip(("ncols", "nrows"), UNKNOWN_SHAPE)) if _shape_unknown() else {"dynamic_ncols": True}
             self._bar = tqdm(
-                total=epochs * samples, initial=done, desc=f"Epoch 1/{epochs}", bar_format=BAR, dynamic_ncols=True,
+                total=epochs * samples, initial=done, desc=f"Epoch 1/{epochs}", bar_format=BAR, **shape,
                 mininterval=REFRESH_SECONDS, unit=" samples", unit_scale=True,
                 file=None if in_notebook() else sys.stderr,
             )  # fmt: skip
