@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_sample_weight
 
 from fastnn.callbacks import LambdaCallback
-from fastnn.errors import FastnnError
+from fastnn.errors import FastnnError, InvalidTypeError
 from fastnn.estimators import (
     CNNClassifier,
     MLPClassifier,
@@ -421,6 +421,11 @@ def test_l1_makes_weights_vanish():
 
 def squared(y_true, y_pred):
     return (y_true - y_pred) * (y_true - y_pred)
+
+
+def test_layer_sizes_in_the_place_of_the_loss():
+    with pytest.raises(InvalidTypeError, match=r"loss must be one of squared_error, poisson, .* got \(16,\)"):
+        MLPRegressor((16,)).fit(X, NUMBERS)
 
 
 def test_a_loss_of_ones_own_sees_probabilities():

@@ -102,8 +102,9 @@ def regression(loss: Any) -> Objective:
 
 
 def _resolve(loss: Any, own: tuple[str, ...]) -> Loss:
-    if loss is None:
-        raise InvalidTypeError(f"loss must be one of {', '.join(own)}, a loss of fastnn or a function, got None")
+    pair = isinstance(loss, tuple) and len(loss) == 2 and all(callable(part) for part in loss)
+    if not (isinstance(loss, str | Loss) or callable(loss) or pair):  # such as layer sizes, which come second
+        raise InvalidTypeError(f"loss must be one of {', '.join(own)}, a loss of fastnn or a function, got {loss!r}")
     if isinstance(loss, str) and loss not in losses.LOSSES:
         raise unknown_name("loss", loss, {*own, *losses.LOSSES})
     return resolve_loss(loss)
