@@ -658,3 +658,13 @@ def test_piped_through_processes(here):
     done = subprocess.run([*python, "predict", "fastnn-train/model.safetensors", "flowers.csv", "--backend", "numpy"],
                           capture_output=True, text=True, check=True)  # fmt: skip
     assert done.stdout.startswith("row,prediction,probability of lily,") and done.stdout.count("\n") == 61
+
+
+def test_a_pipe_that_nobody_reads(here):
+    """`fastnn train ... | head -1` ends without a model: no success, and no traceback."""
+    written(here, flowers(), "flowers.csv")
+    words = [sys.executable, "-m", "fastnn", "train", "flowers.csv", "--target", "kind", "--backend", "numpy"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 141 and not (here / "fastnn-train" / "model.safetensors").exists()

@@ -69,4 +69,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # the reader of a pipe has gone (`fastnn info | head -1`); spare the interpreter's flush at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return 141  # as of whatever SIGPIPE ends: a training has not written its model
