@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from fastnn.callbacks.base import CALLBACKS, Callback, Logs
 from fastnn.errors import InvalidTypeError, InvalidValueError
-from fastnn.files import make_folder_for
+from fastnn.folders import make_folder_for
 
 
 class CSVLogger(Callback):

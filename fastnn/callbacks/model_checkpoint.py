@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from fastnn.callbacks.base import CALLBACKS, Callback, Logs
 from fastnn.callbacks.monitor import Monitor
 from fastnn.errors import InvalidTypeError, InvalidValueError
-from fastnn.files import make_folder_for
+from fastnn.folders import make_folder_for
 from fastnn.optimizers.base import number
 from fastnn.validation import positive_whole
 

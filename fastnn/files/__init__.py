@@ -7,8 +7,7 @@ evaluates or imports what a file names.
 from __future__ import annotations
 
 from fastnn.files.durable import write_durably
-from fastnn.files.folders import make_folder_for
 from fastnn.files.safetensors import Contents, read_safetensors, safetensors_parts
 from fastnn.files.settings import Reader, Writer
 
-__all__ = ["Contents", "Reader", "Writer", "make_folder_for", "read_safetensors", "safetensors_parts", "write_durably"]
+__all__ = ["Contents", "Reader", "Writer", "read_safetensors", "safetensors_parts", "write_durably"]

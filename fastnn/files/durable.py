@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from fastnn.errors import FileWriteError
+from fastnn.folders import flush_folder
 
 try:
     import fcntl
@@ -99,14 +100,3 @@ def _remove_leftovers(folder: str, name: str) -> None:
                 os.unlink(path)
             finally:
                 os.close(descriptor)
-
-
-def flush_folder(folder: str) -> None:
-    """Make a rename in a folder survive a power failure."""
-    if not hasattr(os, "O_DIRECTORY"):
-        return
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -6,7 +6,6 @@ import errno
 import os
 
 from fastnn.errors import FileWriteError
-from fastnn.files.durable import flush_folder
 
 
 def make_folder_for(path: str | os.PathLike[str]) -> None:
@@ -38,3 +37,14 @@ def make_folder_for(path: str | os.PathLike[str]) -> None:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise FileWriteError(error.errno, f"no file can be made there: {error.strerror}", os.fspath(path)) from error
+
+
+def flush_folder(folder: str) -> None:
+    """Make a rename in a folder survive a power failure."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
