@@ -229,3 +229,16 @@ def test_a_masked_loss_agrees_with_pytorch():
     assert model.evaluate(x, y) == pytest.approx(loss.item(), abs=1e-12)
     for name, gradient in model.gradients(x, y).items():
         np.testing.assert_allclose(gradient, weights[name].grad.numpy(), rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("masked", [True, False])
+def test_many_branches_behind_one_another_are_built_at_once(masked):
+    """Each block reads what is before it twice: followed anew each time, sixty would take 2^60 steps."""
+    ends = [] if masked else [L.Reshape((2, 6)), L.Reshape((4, 3))]
+    layers = [L.Masking(), *ends, *(L.Residual([L.Dense(3)]) for _ in range(60)), L.LSTM(2)]
+    model = Sequential(layers, backend="numpy")
+    model.build((4, 3))
+    x = np.ones((2, 4, 3), np.float32)
+    x[1, 2:] = 0
+    full, short = model.predict(x), model.predict(x[1:])
+    assert full.shape == (2, 2) and full[1].tobytes() == short[0].tobytes()

@@ -54,6 +54,7 @@ class PlanBuilder:
         self.room: float = math.inf
         self._draws = 0
         self.masks: dict[int, Tensor] = {}  # of sequences: index to a row per step, 0 where it is to be passed over
+        self.unmasked: set[tuple[int, tuple[int, ...]]] = set()  # sequences known to have none
         self._learns: set[int] = set()
         self.deltas: dict[int, Tensor] = {}
         self.inputs = self.tensor(shape, "A0")

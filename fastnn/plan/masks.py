@@ -37,6 +37,18 @@ def step_mask(plan: PlanBuilder, x: Tensor) -> Tensor | None:
     if x.index in plan.masks:
         known = plan.masks[x.index]
         return known if len(x.shape) == 2 and known.rows == x.shape[0] else None
+    if not plan.masks or (x.index, x.shape) in plan.unmasked:
+        return None
+    mask = _mask_from_maker(plan, x)
+    if mask is None:
+        plan.unmasked.add((x.index, x.shape))  # branches behind one another would be asked again and again
+    else:
+        plan.masks[x.index] = mask
+    return mask
+
+
+def _mask_from_maker(plan: PlanBuilder, x: Tensor) -> Tensor | None:
+    """Return the mask that a sequence has from what it was made of."""
     maker = _maker(plan.forward, x)
     if maker is None or not (maker.kind == "add" or maker.kind in STEPWISE):
         return None
@@ -48,10 +60,7 @@ def step_mask(plan: PlanBuilder, x: Tensor) -> Tensor | None:
         if len(source.shape) != 2 or source.shape[0] != x.shape[0]:
             return None
         found.append(step_mask(plan, source))
-    mask = either_mask(plan, found)
-    if mask is not None:
-        plan.masks[x.index] = mask
-    return mask
+    return either_mask(plan, found)
 
 
 def either_mask(plan: PlanBuilder, masks: Sequence[Tensor | None]) -> Tensor | None:
