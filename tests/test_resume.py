@@ -267,8 +267,8 @@ def test_ctrl_c_while_validating(tmp_path, monkeypatch):
     whole.fit(x, y, epochs=3, **FIT)
     calls = []
 
-    def interrupted(*arguments):
-        values = evaluate(*arguments)  # metrics have taken in the validation's samples
+    def interrupted(*arguments, **options):
+        values = evaluate(*arguments, **options)  # metrics have taken in the validation's samples
         calls.append(values)
         if len(calls) == 2:
             raise KeyboardInterrupt
