@@ -55,6 +55,7 @@ class Leg:
     tests: tuple[str, ...] = PARITY
     own_cache: bool = False
     full: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
 
 
 def numpy_features() -> str:
@@ -89,14 +90,14 @@ def legs() -> list[Leg]:
     if numpy_features():
         found.append(Leg("NumPy without SIMD", {"NPY_DISABLE_CPU_FEATURES": numpy_features()}, PARITY + FORMULAS))
     found.append(Leg("bounds checks", {"NUMBA_BOUNDSCHECK": "1"}, GOLDEN, own_cache=True, full=PARITY))
-    found.append(Leg("no JIT", {"NUMBA_DISABLE_JIT": "1"}, (".",)))
+    found.append(Leg("no JIT", {"NUMBA_DISABLE_JIT": "1"}, (".",), options=("-n", "2", "--dist", "worksteal")))
     return found
 
 
 def run(leg: Leg, quick: bool, full: bool = False) -> tuple[bool, str, float]:
     """Return whether a leg passed, pytest's last line (all of its output on failure) and the seconds."""
     tests = GOLDEN if quick else leg.full if full and leg.full else leg.tests
-    command = [sys.executable, "-P", "-m", "pytest", "-q", "-x", "--tb=short", "-p", "no:cacheprovider",
+    command = [sys.executable, "-P", "-m", "pytest", "-q", "-x", "--tb=short", "-p", "no:cacheprovider", *leg.options,
                *(str(TESTS / test) for test in tests)]  # fmt: skip
     before = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
