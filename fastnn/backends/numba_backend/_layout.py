@@ -4,10 +4,11 @@ A tensor of R rows is stored as one R x BLOCK array for every ``BLOCK`` consecut
 contiguous. A *block* is what one thread takes at a time: these samples, or a half or a quarter of them. Halves and
 quarters do not lie side by side: each has R rows of its own, BLOCK samples long, which its tensors share, since a core
 that reads ahead in a row would fetch what another is writing. An op gets a block's number and the bytes from a tensor's
-first sample to the block's. A program is a table of
-regions. A region of kind ``BLOCKS`` runs its list of ops for every block; a region of kind ``TILES`` runs every op over
-that op's own items (tiles of weights). A training step of a dense network has two regions, whatever its depth; one with
-batch normalization has more, since that needs sums over all samples before it goes on.
+first sample to the block's.
+
+A program is a table of regions. A region of kind ``BLOCKS`` runs its list of ops for every block; a region of kind
+``TILES`` runs every op over that op's own items (tiles of weights). A training step of a dense network has two regions,
+whatever its depth; one with batch normalization has more, since that needs sums over all samples before it goes on.
 """
 
 from __future__ import annotations
@@ -53,11 +54,11 @@ KIND, FIRST_OP, OP_COUNT, PARALLEL_FROM = 0, 1, 2, 3  # PARALLEL_FROM: samples f
 REGION_SIZE = 4
 BLOCKS, TILES = 0, 1
 REUSE = 2  # like BLOCKS, but the storage of a block is the worker's: nothing is kept between blocks
-CHAIN = 3  # every op over a run of blocks: a share goes on where the share before it leaves off (see ``dense.py``)
+CHAIN = 3  # every op over a run of blocks: a share goes on where the one before leaves off (see ``_dense_weights.py``)
 
 PAIR_LEVELS = 24
 """Levels of partial sums that wait to be combined: enough for 2^24 blocks of 1024 samples."""
 
 SCRATCH_BYTES = max(32 * (64 * 4 + 8) * (PAIR_LEVELS + 2) + 4096, 576 << 10)
-"""Workspace of one worker: the sums of one item of weights (see ``dense.py``) at every level, or what the gradient of a
-convolution's weights keeps in cache."""
+"""Workspace of one worker: the sums of one item of weights (see ``_dense_weights.py``) at every level, or what the
+gradient of a convolution's weights keeps in cache."""

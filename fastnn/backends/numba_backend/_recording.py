@@ -56,7 +56,7 @@ class Gradient:
     Attributes
     ----------
     make : callable
-        ``make(dtype, finish)`` returns the op; ``finish`` is said in ``dense.make_dense_backward_weights``.
+        ``make(dtype, finish)`` returns the op; ``finish`` is said in ``_dense_weights.make_dense_backward_weights``.
     items : int
     operands : tuple of int
         Behind them stand the operands of ``finish`` for each parameter.

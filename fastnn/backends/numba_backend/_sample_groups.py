@@ -124,7 +124,7 @@ def partial_items(parameter: Parameter) -> int:
 
 
 def make_sum_partials(dtype: Any, finish: Callable[..., None]) -> Callable[..., None]:
-    """Combine the blocks' partial sums pairwise, and hand them to ``finish`` (see ``dense.py``).
+    """Combine the blocks' partial sums pairwise, and hand them to ``finish`` (see ``_dense_weights.py``).
 
     Operands: partial sums, elements of the parameter, its offset in the parameter vector; then ``finish``'s.
     """

@@ -12,9 +12,10 @@ from typing import Any
 from fastnn.backends.numba_backend._jit import VECTOR_BYTES, inner
 from fastnn.backends.numba_backend._layout import BLOCK, OPERANDS, PER_BLOCK, SAMPLES
 from fastnn.backends.numba_backend._memory import view
+from fastnn.backends.numba_backend._pairwise import add_pairwise, finish_pairwise
 from fastnn.backends.numba_backend._recording import Gradient, Recipe, rows_of, shape_of
 from fastnn.backends.numba_backend._tiles import transpose_tile
-from fastnn.backends.numba_backend.dense import add_pairwise, block_lanes, finish_pairwise, sample_at
+from fastnn.backends.numba_backend.dense import block_lanes, sample_at
 from fastnn.contract import SAMPLE_BLOCK
 from fastnn.formulas.primitives import like
 from fastnn.plan.plan import Op, Parameter, Tensor
@@ -66,7 +67,7 @@ def make_embedding_forward(dtype: Any) -> Callable[..., None]:
 
 
 def make_embedding_backward_weights(dtype: Any, finish: Callable[..., None]) -> Callable[..., None]:
-    """Sum the gradients of a table's rows and hand them to ``finish`` (see ``dense.py``).
+    """Sum the gradients of a table's rows and hand them to ``finish`` (see ``_dense_weights.py``).
 
     Operands: table of addresses of dZ's samples, bytes between their places, A (address of block 0), bytes between
     blocks, places, rows of the table, their elements, the table's offset in the parameter vector, workspace as large as

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from fastnn.activations import Activation
+from fastnn.backends.numba_backend import _dense_weights, dense, loss, penalty, reduction, update
 from fastnn.backends.numba_backend import activation as activations
-from fastnn.backends.numba_backend import dense, loss, penalty, reduction, update
 from fastnn.backends.numba_backend._columns import OneOp, float_dtype
 from fastnn.backends.numba_backend._jit import TILE_VECTORS, VECTOR_BYTES, entry, inner, op
 from fastnn.backends.numba_backend._layout import BLOCK, CONTEXT_SIZE, OPERANDS, RECORD_SIZE, ROW_ALIGNMENT, SCALARS
@@ -61,7 +61,7 @@ def _store_sums(zero, size, context, operands, offset, stride, sums, between, ro
 
 def make_sums(dtype: Any) -> Any:
     """Return the weight gradients' op that stores the sums over samples as they are."""
-    return dense.make_dense_backward_weights(dtype, _store_sums)
+    return _dense_weights.make_dense_backward_weights(dtype, _store_sums)
 
 
 def dense_backward_weights(dZ: Array, A: Array, positions: int = 1) -> tuple[Array, Array]:

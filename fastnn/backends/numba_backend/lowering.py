@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.activations import is_from_output
 from fastnn.backends.numba_backend import (
+    _dense_weights,
     _layout,
     activation,
     branch,
@@ -41,6 +41,7 @@ from fastnn.backends.numba_backend import (
 from fastnn.backends.numba_backend._atomic import CACHE_LINE
 from fastnn.backends.numba_backend._jit import VECTOR_BYTES, op
 from fastnn.backends.numba_backend._layout import BLOCK, BLOCKS, CHAIN, REUSE, ROW_ALIGNMENT, TILES
+from fastnn.backends.numba_backend._placement import rows_of_tensors, taken_places, tensor_lives, up
 from fastnn.backends.numba_backend._recording import Gradient, Recipe, bits_of, shape_of
 from fastnn.plan.plan import Carried, Op, Parameter, Plan, Tensor
 
@@ -80,17 +81,11 @@ LOWER = {
 
 LOWER_GRADIENTS = {
     **convolution.LOWER_GRADIENTS,
-    **dense.LOWER_GRADIENTS,
     **embedding.LOWER_GRADIENTS,
     **positions.LOWER_GRADIENTS,
     **sums.LOWER_GRADIENTS,
 }
 """How each kind of op that sums gradients of weights is recorded."""
-
-
-def up(n: int, multiple: int) -> int:
-    """Return ``n`` rounded up to a multiple."""
-    return -(-n // multiple) * multiple
 
 
 @dataclass
@@ -197,8 +192,8 @@ class Lowering:
         transient : bool
             Whether blocks are the workers' (see the module's docstring).
         """
-        lives = self._lives(ops)
-        places = self._in_place(ops or ())
+        lives = tensor_lives(self.plan, self.name, ops)
+        places = taken_places(self.plan, ops or ())
         for a, z in places.items():
             lives[z] = lives[z][0], max(lives[z][1], lives.pop(a)[1])
         starts, rows = self._rows(lives)
@@ -226,52 +221,16 @@ class Lowering:
         Blocks that are parts of ``BLOCK`` samples lie apart, unless that would take up much more memory.
         """
         # a transposed tile may read past a position's last row
-        starts, rows = _rows_of_tensors(self.plan.tensors, lives, 1)
+        starts, rows = rows_of_tensors(self.plan.tensors, lives, 1)
         rows += ROW_ALIGNMENT
         self.sample_bytes = self.size
         parts = BLOCK // self.per
         if parts > 1:
-            apart, of_part = _rows_of_tensors(self.plan.tensors, lives, parts)
+            apart, of_part = rows_of_tensors(self.plan.tensors, lives, parts)
             all_rows = (of_part + ROW_ALIGNMENT) * parts
             if all_rows <= APART_PAYS * rows or all_rows * BLOCK * self.size <= CACHE_BYTES:
                 starts, rows, self.sample_bytes = apart, all_rows, all_rows * self.size
         return starts, rows
-
-    def _in_place(self, ops: Sequence[Op]) -> dict[int, int]:
-        """Return, for each output of an activation that can take its input's place, that input."""
-        places: dict[int, int] = {}
-        for number, o in enumerate(ops):
-            if o.kind != "activation_forward" or not is_from_output(o.static["activation"]):
-                continue
-            z, a = o.operands["Z"], o.operands["A"]
-            assert isinstance(z, Tensor) and isinstance(a, Tensor)
-            later = [p for p in ops[number + 1 :] if any(isinstance(w, Tensor) and w.index == z.index
-                                                         for w in p.operands.values())]  # fmt: skip
-            ends = (self.plan.inputs.index, self.plan.outputs.index)
-            if (
-                z.index in ends
-                or z.index in places
-                or any(p.kind != "activation_backward" or p.operands["A"] != a for p in later)
-            ):
-                continue
-            places[a.index] = z.index
-        return places
-
-    def _lives(self, ops: Sequence[Op] | None) -> dict[int, tuple[int, int]]:
-        """Return, for each tensor in use, the numbers of the first and the last op that touch it."""
-        if ops is None:
-            return {t.index: (0, 1) for t in self.plan.tensors if not t.of_minibatch}
-        ends = [self.plan.inputs, self.plan.outputs]
-        lives = {t.index: (-1, len(self.plan.forward)) for t in ends}
-        for t in (self.plan.targets, self.plan.weights, self.plan.terms):
-            if t is not None and self.name != "predict":
-                lives[t.index] = (len(self.plan.forward) - 1, len(ops))
-        for number, o in enumerate(ops):
-            for what in o.operands.values():
-                if isinstance(what, Tensor) and not what.of_minibatch:
-                    first, last = lives.get(what.index, (number, number))
-                    lives[what.index] = (min(first, number), max(last, number))
-        return lives
 
     # --- regions ----------------------------------------------------------------------------------
 
@@ -545,41 +504,4 @@ def _reads_rows(o: Op, x: Tensor, size: int) -> bool:
     a, w = o.operands["A"], o.operands["W"]
     assert isinstance(a, Tensor) and isinstance(w, Parameter)
     units, features = w.shape
-    return a.index == x.index and not dense.is_across_units(units, features, size)
-
-
-Rows = tuple[dict[int, tuple[int, int]], int]
-
-
-def _rows_of_tensors(tensors: Sequence[Tensor], lives: dict[int, tuple[int, int]], columns: int) -> Rows:
-    """Return each living tensor's first row and column, and the number of rows: first fit, in the better of two orders.
-
-    A column is a part of rows of ``BLOCK`` samples; a tensor lies in one of ``columns``, that where it starts first.
-    """
-    alive = [t for t in tensors if t.index in lives]
-    by_life = sorted(alive, key=lambda t: lives[t.index][0])
-    by_size = sorted(alive, key=lambda t: -t.rows)
-    return min((_first_fit(order, lives, columns) for order in (by_life, by_size)), key=lambda found: found[1])
-
-
-def _first_fit(tensors: Sequence[Tensor], lives: dict[int, tuple[int, int]], columns: int) -> Rows:
-    starts: dict[int, tuple[int, int]] = {}
-    rows = 0
-    placed: list[list[tuple[int, int, int, int]]] = [[] for _ in range(columns)]  # (first row, rows, first op, last op)
-    for tensor in tensors:
-        first, last = lives[tensor.index]
-        need = up(tensor.rows, ROW_ALIGNMENT)
-        free: list[tuple[int, int]] = []
-        for column in range(columns):
-            start = 0
-            for at, taken, begin, end in sorted(placed[column]):
-                if begin > last or end < first:
-                    continue
-                if start + need <= at:
-                    break
-                start = max(start, at + taken)
-            free.append((start, column))
-        start, column = starts[tensor.index] = min(free)
-        placed[column].append((start, need, first, last))
-        rows = max(rows, start + need)
-    return starts, rows
+    return a.index == x.index and not _dense_weights.is_across_units(units, features, size)

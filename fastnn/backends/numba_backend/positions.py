@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from fastnn.backends.numba_backend._dense_weights import lower_backward_weights
 from fastnn.backends.numba_backend._jit import TILE_VECTORS, VECTOR_BYTES, inner
 from fastnn.backends.numba_backend._layout import BLOCK, OPERANDS, SCRATCH_BYTES
 from fastnn.backends.numba_backend._memory import view
@@ -22,7 +23,7 @@ from fastnn.backends.numba_backend._sample_groups import (
     partial_items,
 )
 from fastnn.backends.numba_backend._tiles import FROM_MEMORY, FROM_ZERO, positions_tile, transpose_tile
-from fastnn.backends.numba_backend.dense import block_lanes, lower_backward_weights
+from fastnn.backends.numba_backend.dense import block_lanes
 from fastnn.contract import SAMPLE_GROUP
 from fastnn.plan.plan import Op, Parameter, Tensor
 

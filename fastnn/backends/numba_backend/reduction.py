@@ -11,7 +11,8 @@ from typing import Any
 from fastnn.backends.numba_backend._jit import inner
 from fastnn.backends.numba_backend._layout import BLOCK, LOSS, OPERANDS, PER_BLOCK, SAMPLES
 from fastnn.backends.numba_backend._memory import view
-from fastnn.backends.numba_backend.dense import add_pairwise, finish_pairwise, sample_at
+from fastnn.backends.numba_backend._pairwise import add_pairwise, finish_pairwise
+from fastnn.backends.numba_backend.dense import sample_at
 from fastnn.backends.numba_backend.single_source import share
 from fastnn.contract import SAMPLE_BLOCK, VECTOR_LANES
 

@@ -13,10 +13,11 @@ from typing import Any
 from fastnn.backends.numba_backend._jit import VECTOR_BYTES, inner
 from fastnn.backends.numba_backend._layout import BLOCK, OPERANDS, PAIR_LEVELS, PER_BLOCK, SAMPLES, SCRATCH_BYTES
 from fastnn.backends.numba_backend._memory import view
+from fastnn.backends.numba_backend._pairwise import add_pairwise, finish_pairwise
 from fastnn.backends.numba_backend._recording import Gradient, Recipe, rows_of
 from fastnn.backends.numba_backend._tiles import FROM_MEMORY, product_tile, transpose_tile
 from fastnn.backends.numba_backend.activation import long_rows
-from fastnn.backends.numba_backend.dense import add_pairwise, block_lanes, finish_pairwise, sample_at
+from fastnn.backends.numba_backend.dense import block_lanes, sample_at
 from fastnn.contract import SAMPLE_BLOCK
 from fastnn.formulas.primitives import like
 from fastnn.plan.plan import Op, Parameter, Tensor
@@ -127,7 +128,7 @@ def make_batch_sums(dtype: Any) -> Callable[..., None]:
 
 
 def make_sample_sums(dtype: Any, finish: Callable[..., None]) -> Callable[..., None]:
-    """Sum what each sample has for every element of a parameter, and hand the sums to ``finish`` (see ``dense.py``).
+    """Sum what each sample has for every element of a parameter; hand the sums to ``finish`` (``_dense_weights.py``).
 
     Operands: G (address of block 0), bytes between blocks, elements, offset in the parameter vector; then ``finish``'s.
     An item is a vector of elements.
@@ -152,7 +153,7 @@ FINISHED_AT_ONCE = 1024
 
 
 def make_batch_sums_gradient(dtype: Any, finish: Callable[..., None]) -> Callable[..., None]:
-    """Hand sums over the minibatch to ``finish`` (see ``dense.py``), which may write where they lie.
+    """Hand sums over the minibatch to ``finish`` (see ``_dense_weights.py``), which may write where they lie.
 
     Operands: total, elements, offset in the parameter vector; then ``finish``'s.
     """

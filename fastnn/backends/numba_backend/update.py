@@ -72,7 +72,7 @@ def finish_gradient(zero, size, context, operands, offset, sums, n, penalty, cli
 
 
 def make_store(dtype: Any, penalty: bool, clip: bool) -> Any:
-    """Return a ``finish`` (see ``dense.py``) that writes gradients into the gradient vector."""
+    """Return a ``finish`` (see ``_dense_weights.py``) that writes gradients into the gradient vector."""
 
     @inner
     def store(zero, size, context, operands, offset, stride, sums, between, rows, n):
