@@ -17,7 +17,7 @@ PACKAGE = Path(fastnn.__file__).parent
 
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors", "contract"),
-    ("registry", "optional", "interrupt", "folders"),
+    ("registry", "optional", "interrupt", "folders", "lazy"),
     ("formulas",),
     ("random", "tracing", "activations", "losses", "optimizers", "regularizers"),
     ("schedules", "metrics", "plan", "validation", "sequences"),

@@ -6,11 +6,11 @@ file that registers its class, and a line below for its public name.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fastnn.callbacks.base import CALLBACKS, Callback, Logs
 from fastnn.callbacks.runner import CallbackList
+from fastnn.lazy import lazy_names
 
 if TYPE_CHECKING:
     from fastnn.callbacks.csv_logger import CSVLogger
@@ -58,14 +58,4 @@ __all__ = [
     "Timing",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(globals(), _HOMES)

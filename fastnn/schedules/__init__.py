@@ -6,9 +6,9 @@ one is; to add one is to add a file that registers its class, and a line below f
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from fastnn.lazy import lazy_names
 from fastnn.schedules.base import SCHEDULES, LearningRateSchedule, get
 
 if TYPE_CHECKING:
@@ -50,14 +50,4 @@ __all__ = [
     "get",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(globals(), _HOMES)

@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
-from fastnn.optimizers.base import non_negative
-from fastnn.schedules.base import SCHEDULES, Floats, LearningRateSchedule, power, whole
+from fastnn.schedules.base import SCHEDULES, Floats, power
+from fastnn.schedules.staircase import StaircaseDecay
 
 
 @dataclass(frozen=True)
-class ExponentialDecay(LearningRateSchedule):
+class ExponentialDecay(StaircaseDecay):
     """``initial_learning_rate * decay_rate ** (step / decay_steps)``.
 
     Parameters
@@ -27,23 +25,9 @@ class ExponentialDecay(LearningRateSchedule):
 
     name: ClassVar[str] = "exponential_decay"
 
-    initial_learning_rate: float
-    decay_steps: int
-    decay_rate: float
-    staircase: bool = False
-
-    def __post_init__(self) -> None:
-        self._set(
-            initial_learning_rate=non_negative("initial_learning_rate", self.initial_learning_rate),
-            decay_steps=whole("decay_steps", self.decay_steps),
-            decay_rate=non_negative("decay_rate", self.decay_rate),
-            staircase=bool(self.staircase),
-        )
-
     def rates(self, steps: Floats) -> Floats:
         """Return the rate at each step."""
-        done = steps / self.decay_steps
-        return self.initial_learning_rate * power(self.decay_rate, np.floor(done) if self.staircase else done)
+        return self.initial_learning_rate * power(self.decay_rate, self.done(steps))
 
 
 SCHEDULES.register(ExponentialDecay.name, ExponentialDecay)
