@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fastnn.bench import layout
 from fastnn.bench.workloads import Workload
 
 OURS = "fastnn"
@@ -116,6 +117,12 @@ class BenchResult:
     machine: dict[str, Any]
     notes: list[str] = field(default_factory=list)
 
+    @property
+    def passed(self) -> bool:
+        """Whether every system that has a result did the same work, and fastnn did not fail."""
+        cells = [(name, entry) for row in self.rows for name, entry in row.entries.items()]
+        return all(entry.agrees and not (entry.error and name.startswith(OURS)) for name, entry in cells)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the result as plain dictionaries, lists, strings and numbers (for JSON); times in us."""
         return {
@@ -152,21 +159,12 @@ class BenchResult:
 
     def to_text(self) -> str:
         """Return the table for a terminal."""
-        cells = self._cells()
-        widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
-        lines = [
-            "  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths)))
-            for line in cells
-        ]
-        lines.insert(1, "  ".join("-" * w for w in widths))
-        return "\n".join([self._heading(), "", *lines, "", *self._remarks()])
+        return "\n".join([self._heading(), "", layout.text(self._cells()), "", *self._remarks()])
 
     def to_markdown(self) -> str:
         """Return the table in Markdown."""
-        cells = self._cells()
-        rule = ["---"] + ["---:"] * (len(cells[0]) - 1)
-        lines = ["| " + " | ".join(line) + " |" for line in [cells[0], rule, *cells[1:]]]
-        return "\n".join([self._heading(), "", *lines, "", *[f"- {r}" for r in self._remarks()]]) + "\n"
+        remarks = [f"- {remark}" for remark in self._remarks()]
+        return "\n".join([self._heading(), "", layout.markdown(self._cells()), "", *remarks]) + "\n"
 
     def plot(self, path: str | Path) -> None:
         """Draw the ratios as bars and write a PNG (needs matplotlib)."""
@@ -185,10 +183,10 @@ class BenchResult:
                 row.workload.title,
                 *(_time(row.entries.get(name, Entry(note="-"))) for name in self.systems),
                 row.best_peer or "-",
-                _number(row.ratio, "{:.2f}x"),
+                layout.number(row.ratio, "{:.2f}x"),
                 _target(row),
-                _number(row.reached, "{:.2f}x"),
-                _number(row.floor and row.floor * 1e6, "{:,.3g}" if (row.floor or 0) < 1e-3 else "{:,.0f}"),
+                layout.number(row.reached, "{:.2f}x"),
+                layout.number(row.floor and row.floor * 1e6, "{:,.3g}" if (row.floor or 0) < 1e-3 else "{:,.0f}"),
                 _share(row),
             ]
             for row in self.rows
@@ -213,17 +211,12 @@ class BenchResult:
 def _time(entry: Entry) -> str:
     if entry.seconds is None:
         return "failed" if entry.error else "-"
-    us = entry.seconds * 1e6
-    text = f"{us:,.0f}" if us >= 1000 else f"{us:.3g}"
+    text = layout.three_digits(entry.seconds * 1e6)
     return text if entry.agrees else text + " !"
 
 
-def _number(value: float | None, form: str) -> str:
-    return "-" if value is None else form.format(value)
-
-
 def _share(row: Row) -> str:
-    share, aim = _number(row.floor_share, "{:.0%}"), row.workload.share
+    share, aim = layout.number(row.floor_share, "{:.0%}"), row.workload.share
     return share if aim is None else f"{share} ({aim:.0%} wanted)"
 
 
