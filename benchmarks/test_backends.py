@@ -15,7 +15,7 @@ from fastnn.bench import SYSTEMS, WORKLOADS, data
 from fastnn.bench.runner import NotOffered
 
 # Seconds a step on the reference backend, or on everything.
-SLOW = {"wide", "mnist-large"}
+SLOW = {w.name for w in WORKLOADS if w.flops * w.unit > 5e9 or (w.kind == "train" and w.name.endswith("-float64"))}
 THREADS = 2
 
 

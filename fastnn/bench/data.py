@@ -54,7 +54,7 @@ def problem(workload: Workload) -> Problem:
     network = workload.network
     outputs = network.outputs
     labels = rng.integers(0, max(outputs, 2), samples)
-    if workload.name == "xor":
+    if workload.sizes == (2, 4, 1):
         X = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], dtype=dtype)
         labels = np.array([0, 1, 1, 0])
     else:
@@ -88,11 +88,42 @@ def batches(workload: Workload, array: Any) -> list[Any]:
     return [array[i * workload.batch : (i + 1) * workload.batch] for i in range(workload.batches)]
 
 
+def tutorial_parameters(problem: Problem) -> dict[str, Any]:
+    """Return the initial weights as the tutorial's dictionary, batch in columns."""
+    parameters = {}
+    for layer, (W, b) in enumerate(problem.weights, start=1):
+        parameters[f"W{layer}"], parameters[f"b{layer}"] = W.T.copy(), b[:, None].copy()
+    return parameters
+
+
 def fingerprint(workload: Workload, result: Any) -> Any:
     """Return the float64 vector by which results of two systems are compared: the loss, or the outputs."""
     if workload.kind == "train":
         return np.array([loss(workload, result)])
     return np.asarray(result, dtype=np.float64).ravel()
+
+
+def kept(workload: Workload, result: Any) -> Any:
+    """Return a copy of a result, which may be the system's own arrays."""
+    if workload.kind == "train":
+        return [tuple(np.array(array) for array in arrays) for arrays in result]
+    return np.array(result)
+
+
+def apart(weights: Weights, reference: Weights, initial: Weights) -> float:
+    """Return how far apart two trainings ended, relative to how far the second one went.
+
+    The largest such ratio of Euclidean norms over all arrays: 1 for a system that did nothing, inf for other shapes.
+    """
+    furthest = 0.0
+    for arrays in zip(weights, reference, initial, strict=True):
+        for one, other, start in zip(*arrays, strict=True):
+            if one.shape != other.shape:
+                return float("inf")
+            a, b, c = (np.asarray(array, np.float64) for array in (one, other, start))
+            way = max(np.linalg.norm(b - c), np.finfo(np.float64).tiny)
+            furthest = max(furthest, float(np.linalg.norm(a - b) / way))
+    return furthest
 
 
 def difference(a: Any, b: Any) -> float:

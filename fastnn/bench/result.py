@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fastnn.bench import layout
-from fastnn.bench.workloads import Workload
+from fastnn.bench.workloads import GROUPS, Workload
 
 OURS = "fastnn"
 
@@ -28,10 +28,14 @@ class Entry:
         Median of the turns divided by the best one: how quiet the machine was.
     loss : float or None
         Loss over the data after the first steps, from the weights the system returned.
+    turns : int
+        How many turns it had.
     difference : float or None
-        Largest relative difference from the reference system's result.
+        Largest relative difference from the reference system's result: of the losses, or of the outputs.
+    apart : float or None
+        Of a training, the difference of the weights relative to the way that they went.
     agrees : bool
-        Whether the difference is within the row's tolerance.
+        Whether both are within the row's tolerances.
     note : str
         Why there is no time, or how the work was done.
     error : str
@@ -40,8 +44,10 @@ class Entry:
 
     seconds: float | None = None
     spread: float | None = None
+    turns: int = 0
     loss: float | None = None
     difference: float | None = None
+    apart: float | None = None
     agrees: bool = True
     note: str = ""
     error: str = ""
@@ -49,12 +55,17 @@ class Entry:
 
 @dataclass
 class Row:
-    """A row of the table: a workload, the systems' entries, the floor in seconds (None without products)."""
+    """A row of the table: a workload, the systems' entries, the floors in seconds, the rate of the matrix product."""
 
     workload: Workload
     entries: dict[str, Entry]
-    floor: float | None = None
+    floors: dict[str, float] = field(default_factory=dict)
     gflops: float | None = None
+
+    @property
+    def floor(self) -> float | None:
+        """The highest of the floors."""
+        return max(self.floors.values(), default=None)
 
     def seconds(self, system: str) -> float | None:
         """Return the best time of ``system`` if it ran and did the same work."""
@@ -95,6 +106,12 @@ class Row:
         ours = self.seconds(OURS)
         return self.floor / ours if self.floor and ours else None
 
+    @property
+    def left(self) -> float | None:
+        """Seconds by which fastnn's time is above the floor."""
+        ours = self.seconds(OURS)
+        return ours - self.floor if self.floor and ours else None
+
 
 @dataclass
 class BenchResult:
@@ -133,13 +150,14 @@ class BenchResult:
                 {
                     "name": row.workload.name,
                     "title": row.workload.title,
+                    "group": row.workload.group,
                     "dtype": row.workload.dtype,
                     "flops": row.workload.flops,
                     "systems": {
                         name: {
                             "us": None if e.seconds is None else e.seconds * 1e6, "spread": e.spread,
-                            "loss": e.loss, "difference": e.difference, "agrees": e.agrees, "note": e.note,
-                            "error": e.error,
+                            "turns": e.turns, "loss": e.loss, "difference": e.difference, "apart": e.apart,
+                            "agrees": e.agrees, "note": e.note, "error": e.error,
                         }
                         for name, e in row.entries.items()
                     },
@@ -149,6 +167,8 @@ class BenchResult:
                     "target_peer": row.target_peer,
                     "reached": row.reached,
                     "floor_us": None if row.floor is None else row.floor * 1e6,
+                    "floors_us": {name: seconds * 1e6 for name, seconds in row.floors.items()},
+                    "left_us": None if row.left is None else row.left * 1e6,
                     "matrix_product_gflops": row.gflops,
                     "floor_share": row.floor_share,
                     "floor_share_target": row.workload.share,
@@ -158,13 +178,15 @@ class BenchResult:
         }  # fmt: skip
 
     def to_text(self) -> str:
-        """Return the table for a terminal."""
-        return "\n".join([self._heading(), "", layout.text(self._cells()), "", *self._remarks()])
+        """Return the tables for a terminal."""
+        tables = [f"{heading}\n{layout.text(cells)}\n" for heading, cells in self._tables()]
+        return "\n".join([self._heading(), "", *tables, *self._remarks()])
 
     def to_markdown(self) -> str:
-        """Return the table in Markdown."""
+        """Return the tables in Markdown."""
+        tables = [f"**{heading}**\n\n{layout.markdown(cells)}\n" for heading, cells in self._tables()]
         remarks = [f"- {remark}" for remark in self._remarks()]
-        return "\n".join([self._heading(), "", layout.markdown(self._cells()), "", *remarks]) + "\n"
+        return "\n".join([self._heading(), "", *tables, *remarks]).rstrip() + "\n"
 
     def plot(self, path: str | Path) -> None:
         """Draw the ratios as bars and write a PNG (needs matplotlib)."""
@@ -174,23 +196,18 @@ class BenchResult:
 
     def _heading(self) -> str:
         m = self.machine
-        return f"us a step, best of {m['turns']}; {m['threads']} threads; {m['cpu']}; Python {m['python']}"
+        threads = f"{m['threads']} thread{'s' if m['threads'] > 1 else ''}"
+        return f"us a step, best of {m['turns']}; {threads}; {m['cpu']}; Python {m['python']}"
 
-    def _cells(self) -> list[list[str]]:
-        header = ["row", *self.systems, "best peer", "ratio", "target", "reached", "floor", "floor share"]
-        return [header] + [
-            [
-                row.workload.title,
-                *(_time(row.entries.get(name, Entry(note="-"))) for name in self.systems),
-                row.best_peer or "-",
-                layout.number(row.ratio, "{:.2f}x"),
-                _target(row),
-                layout.number(row.reached, "{:.2f}x"),
-                layout.number(row.floor and row.floor * 1e6, "{:,.3g}" if (row.floor or 0) < 1e-3 else "{:,.0f}"),
-                _share(row),
-            ]
-            for row in self.rows
-        ]
+    def _tables(self) -> list[tuple[str, layout.Cells]]:
+        """Return heading and cells of each part, with the systems that do any of its rows."""
+        found = []
+        for group, heading in GROUPS.items():
+            rows = [row for row in self.rows if row.workload.group == group]
+            systems = [name for name in self.systems if any(_done(row, name) for row in rows)]
+            if rows:
+                found.append((heading, [_header(systems)] + [_cells(row, systems) for row in rows]))
+        return found
 
     def _remarks(self) -> list[str]:
         remarks = list(self.notes)
@@ -198,14 +215,36 @@ class BenchResult:
             for name, entry in row.entries.items():
                 if not entry.agrees:
                     remarks.append(
-                        f"{row.workload.name}: {name} differs by {entry.difference:.1e} (tolerance "
-                        f"{row.workload.tolerance:.0e}) and is not counted (!)"
+                        f"{row.workload.name}: {name} differs by {_differences(row, entry)}: not counted (!)"
                     )
                 elif entry.error:
                     remarks.append(f"{row.workload.name}: {name} failed: {entry.error}")
-                elif entry.note and (entry.seconds is not None or name.startswith(OURS)):
+                elif entry.note and (entry.seconds is not None or name == OURS):
                     remarks.append(f"{row.workload.name}: {name}: {entry.note}")
         return remarks
+
+
+def _done(row: Row, system: str) -> bool:
+    entry = row.entries.get(system, Entry())
+    return entry.seconds is not None or bool(entry.error)
+
+
+def _header(systems: list[str]) -> list[str]:
+    return ["row", *systems, "best peer", "ratio", "target", "reached", "floor", "floor share", "left"]
+
+
+def _cells(row: Row, systems: list[str]) -> list[str]:
+    return [
+        row.workload.title,
+        *(_time(row.entries.get(name, Entry())) for name in systems),
+        row.best_peer or "-",
+        layout.number(row.ratio, "{:.2f}x"),
+        _target(row),
+        layout.number(row.reached, "{:.2f}x"),
+        layout.three_digits(row.floor and row.floor * 1e6),
+        _share(row),
+        layout.three_digits(row.left and row.left * 1e6),
+    ]
 
 
 def _time(entry: Entry) -> str:
@@ -213,6 +252,13 @@ def _time(entry: Entry) -> str:
         return "failed" if entry.error else "-"
     text = layout.three_digits(entry.seconds * 1e6)
     return text if entry.agrees else text + " !"
+
+
+def _differences(row: Row, entry: Entry) -> str:
+    text = f"{entry.difference:.1e} (tolerance {row.workload.tolerance:.0e})"
+    if entry.apart is not None:
+        text += f", its weights by {entry.apart:.1e} ({row.workload.weights_tolerance:.0e})"
+    return text
 
 
 def _share(row: Row) -> str:

@@ -20,6 +20,9 @@ from fastnn.bench.timing import Contestant, calibrate, take_turns
 from fastnn.bench.workloads import Workload, select
 from fastnn.errors import InvalidValueError, unknown_name
 
+LONGEST = 10.0
+"""Seconds after which a row gets no further turn, once each system has had three."""
+
 
 def run(
     rows: list[str] | None = None,
@@ -42,7 +45,7 @@ def run(
     quick : bool
         Short turns and few of them: to see that everything runs, not to quote.
     turns : int, optional
-        Turns of each system on each row; 2 when quick, else 9.
+        Turns of each system on each row; 2 when quick, else 9. Rows whose turns are long get fewer, at least 3.
     progress : callable, optional
         Called with the name of each row as it begins.
 
@@ -99,7 +102,7 @@ def _row(workload: Workload, modules: dict[str, Any], threads: int, turns: int, 
     problem = data.problem(workload)
     entries: dict[str, Entry] = {}
     contestants: dict[str, Contestant] = {}
-    prints: dict[str, Any] = {}
+    results: dict[str, Any] = {}
     for name, module in modules.items():
         if module is None:
             entries[name] = Entry(note="not installed")
@@ -108,7 +111,7 @@ def _row(workload: Workload, modules: dict[str, Any], threads: int, turns: int, 
         # A peer's failure, whatever it is, belongs in its cell: the other columns are still worth having.
         try:
             runner = _prepare(module, workload, problem, threads)
-            prints[name] = data.fingerprint(workload, runner.result())
+            results[name] = data.kept(workload, runner.result())
             contestant = Contestant(runner, workload.unit)
             if workload.epochs is None:
                 calibrate(contestant, at_least)
@@ -122,22 +125,21 @@ def _row(workload: Workload, modules: dict[str, Any], threads: int, turns: int, 
             continue
         entry.note = runner.note
         contestants[name] = contestant
-    _compare(workload, entries, prints)
-    product = Contestant(floor.matrix_product(workload.dtype), 1)
-    if workload.flops:
-        product.runner.run(1)
-        calibrate(product, at_least)
-        take_turns([*contestants.values(), product], turns)
-    else:
-        take_turns(list(contestants.values()), turns)
+    _compare(workload, problem, entries, results)
+    floors = [(each, Contestant(each.runner, 1)) for each in floor.floors(workload, problem, threads)]
+    for _, yardstick in floors:
+        yardstick.runner.run(1)
+        calibrate(yardstick, at_least)
+    take_turns([*contestants.values(), *(yardstick for _, yardstick in floors)], turns, LONGEST)
     whole = 1 if workload.epochs is None else workload.epochs * workload.batches
     for name, contestant in contestants.items():
         entries[name].seconds = contestant.best * whole
         entries[name].spread = statistics.median(contestant.seconds) / contestant.best
-    row = Row(workload, entries)
+        entries[name].turns = len(contestant.seconds)
+    found = {each.name: yardstick.best * each.share * whole for each, yardstick in floors}
+    row = Row(workload, entries, found)
     if workload.flops:
-        row.gflops = floor.FLOPS / product.best * 1e-9
-        row.floor = whole * workload.flops / (row.gflops * 1e9)
+        row.gflops = whole * workload.flops / found["products"] * 1e-9
     return row
 
 
@@ -152,14 +154,17 @@ def _prepare(module: Any, workload: Workload, problem: data.Problem, threads: in
     return runner
 
 
-def _compare(workload: Workload, entries: dict[str, Entry], prints: dict[str, Any]) -> None:
+def _compare(workload: Workload, problem: data.Problem, entries: dict[str, Entry], results: dict[str, Any]) -> None:
     """Compare every result with fastnn's (the first system's where fastnn has none)."""
-    if not prints:
+    if not results:
         return
-    reference = prints[OURS if OURS in prints else next(iter(prints))]
+    prints = {name: data.fingerprint(workload, result) for name, result in results.items()}
+    reference = OURS if OURS in results else next(iter(results))
     for name, values in prints.items():
         entry = entries[name]
+        entry.difference = data.difference(values, prints[reference])
+        entry.agrees = entry.difference <= workload.tolerance
         if workload.kind == "train":
             entry.loss = float(values[0])
-        entry.difference = data.difference(values, reference)
-        entry.agrees = entry.difference <= workload.tolerance
+            entry.apart = data.apart(results[name], results[reference], problem.weights)
+            entry.agrees = entry.agrees and entry.apart <= workload.weights_tolerance

@@ -13,9 +13,12 @@ from dataclasses import dataclass, field
 
 from fastnn.bench.runner import Runner
 
-PAUSE = 0.3
+PAUSE = 0.15
 """Seconds between two turns: OpenBLAS's idle threads look for work for some 100 ms, and whoever came next would share
 its cores with them (784-128-10: 800 us a step instead of 400)."""
+
+LEAST_TURNS = 3
+"""Turns that a contestant gets however long they are."""
 
 MOST_STEPS = 10**8
 """Where calibration gives up on work that takes no time."""
@@ -68,16 +71,23 @@ def calibrate(contestant: Contestant, at_least: float) -> None:
     contestant.steps = multiple * contestant.unit
 
 
-def take_turns(contestants: list[Contestant], turns: int) -> None:
-    """Time every contestant ``turns`` times, one after the other."""
-    for _ in range(turns):
+def take_turns(contestants: list[Contestant], turns: int, longest: float = float("inf")) -> None:
+    """Time every contestant ``turns`` times, one after the other; after ``longest`` seconds only up to three times."""
+    start = time.perf_counter()
+    for turn in range(turns):
+        if turn >= LEAST_TURNS and time.perf_counter() - start > longest:
+            break
         for contestant in contestants:
-            time.sleep(PAUSE)
-            contestant.runner.reset()
-            # Loads caches, wakes threads, and lets a system prepare what a reset made it forget. A turn of a few units
-            # goes on from there: preparing once more would be a good part of it. One of a single unit, or of many,
-            # starts afresh: it may be a whole training, whose result is looked at.
-            contestant.runner.run(contestant.unit)
-            if not 1 < contestant.steps // contestant.unit < 10:
-                contestant.runner.reset()
-            contestant.seconds.append(clock(contestant.runner.run, contestant.steps) / contestant.steps)
+            _turn(contestant)
+
+
+def _turn(contestant: Contestant) -> None:
+    time.sleep(PAUSE)
+    contestant.runner.reset()
+    # Loads caches, wakes threads, and lets a system prepare what a reset made it forget. A turn of a few units
+    # goes on from there: preparing once more would be a good part of it. One of a single unit, or of many,
+    # starts afresh: it may be a whole training, whose result is looked at.
+    contestant.runner.run(contestant.unit)
+    if not 1 < contestant.steps // contestant.unit < 10:
+        contestant.runner.reset()
+    contestant.seconds.append(clock(contestant.runner.run, contestant.steps) / contestant.steps)

@@ -25,8 +25,9 @@ class Workload:
         The name that ``rows=`` and ``--rows`` accept.
     title : str
         What the row is, for people.
-    kind : {"train", "predict", "elementwise"}
-        A training run, a batch of rows through a trained network, or one function over an array.
+    kind : {"train", "predict", "forward_propagation", "elementwise"}
+        A training run, a batch of rows through a trained network, the tutorial's function of that name, or one
+        function over an array.
     sizes : tuple of int
         Of a dense network: features in, hidden units, ..., units out; for "elementwise" the number of elements.
     dtype : {"float32", "float64"}
@@ -50,6 +51,8 @@ class Workload:
         entry of a result.
     layered : Network or None
         The network, where it is not a dense one.
+    frozen : bool
+        Whether one row goes through what a library has for that (our predictor), or through the call for any batch.
     """
 
     name: str
@@ -70,6 +73,25 @@ class Workload:
     share: float | None = None
     tolerance: float = 1e-5
     layered: Network | None = None
+    frozen: bool = True
+
+    @property
+    def weights_tolerance(self) -> float:
+        """Largest difference of two trainings' weights, relative to the way they went (``fastnn.bench.data.apart``).
+
+        Adam's epsilon, which PyTorch adds elsewhere than the others do, moves weights of tiny gradients: by 8 % of the
+        way on LeNet-5, where a step left out makes 12 %.
+        """
+        return 0.1 if self.optimizer == "adam" else 100 * self.tolerance
+
+    @property
+    def group(self) -> str:
+        """Which of ``GROUPS`` the row is shown in."""
+        if self.kind in ("predict", "forward_propagation") and self.batch < 32:
+            return "single calls"
+        if self.name.endswith("-float64"):
+            return "float64"
+        return "training" if self.kind == "train" else "forward"
 
     @property
     def network(self) -> Network:
@@ -101,6 +123,14 @@ class Workload:
         return replace(self, sizes=tuple(min(n, limit) for n in self.sizes), **smaller)
 
 
+GROUPS = {
+    "training": "Training",
+    "forward": "Forward",
+    "float64": "The same in float64",
+    "single calls": "Single calls",
+}
+"""The table's parts and their headings."""
+
 LAYERED: tuple[tuple[str, str, Network, int, float], ...] = (
     ("lenet", "LeNet-5 on 28x28", networks.lenet(), 128, 3.0),
     ("lstm", "LSTM, 28 steps of 28, 64 units", networks.recurrent("lstm"), 64, 2.5),
@@ -109,7 +139,7 @@ LAYERED: tuple[tuple[str, str, Network, int, float], ...] = (
 )
 """Rows that are measured in training and forward: name, title, network, batch, target."""
 
-WORKLOADS: tuple[Workload, ...] = (
+ROWS: tuple[Workload, ...] = (
     Workload(
         "xor", "2-4-1 sigmoid, full batch 4, float64, gradient descent", "train", (2, 4, 1), "float64",
         output="sigmoid", loss="binary_crossentropy", learning_rate=0.5, batch=4,
@@ -138,12 +168,28 @@ WORKLOADS: tuple[Workload, ...] = (
         target=10.0, against=("scikit-learn",), tolerance=1e-4,
     ),
     Workload(
-        "predict-mnist", "one row through 784-128-10 sigmoid", "predict", (784, 128, 10),
+        "predict-mnist", "one row through 784-128-10 sigmoid, frozen", "predict", (784, 128, 10),
         output="sigmoid", target=2.0, against=("onnxruntime",),
     ),
     Workload(
-        "predict-tiny", "one row through 8-16-2 sigmoid", "predict", (8, 16, 2),
+        "predict-tiny", "one row through 8-16-2 sigmoid, frozen", "predict", (8, 16, 2),
         output="sigmoid", target=4.0, against=("onnxruntime",),
+    ),
+    Workload(
+        "predict-one-mnist", "one row through 784-128-10 sigmoid, by the plain predict", "predict", (784, 128, 10),
+        output="sigmoid", target=1.0, against=("numpy",), frozen=False,
+    ),
+    Workload(
+        "predict-one-tiny", "one row through 8-16-2 sigmoid, by the plain predict", "predict", (8, 16, 2),
+        output="sigmoid", target=1.0, against=("numpy",), frozen=False,
+    ),
+    Workload(
+        "tutorial", "the tutorial's forward_propagation, 2-4-1 sigmoid, 4 samples, float64", "forward_propagation",
+        (2, 4, 1), "float64", output="sigmoid", batch=4, target=2.0, against=("numpy",), tolerance=1e-14,
+    ),
+    Workload(
+        "predict-60000", "60,000 rows through 784-128-10 sigmoid", "predict", (784, 128, 10),
+        output="sigmoid", batch=60_000, target=1.2,
     ),
     Workload(
         "sigmoid-float64", "sigmoid of 1M elements, float64", "elementwise", (1_000_000,), "float64",
@@ -176,6 +222,16 @@ WORKLOADS: tuple[Workload, ...] = (
         batch=64, batches=2, share=0.5, layered=networks.convolutions(2),
     ),
 )  # fmt: skip
+
+WORKLOADS: tuple[Workload, ...] = (
+    *ROWS,
+    *(
+        replace(row, name=f"{row.name}-float64", title=f"{row.title}, float64", dtype="float64",
+                tolerance=row.tolerance if row.optimizer == "adam" else 1e-9)
+        for row in ROWS if row.kind == "train" and row.dtype == "float32"
+    ),
+)  # fmt: skip
+"""All rows: those written above, and the training rows again in float64, for the same ratios."""
 
 
 def select(names: list[str] | None) -> list[Workload]:

@@ -1,7 +1,7 @@
 """The systems of the table, one file each, imported only when asked for.
 
-A file offers ``train``, ``predict`` and ``elementwise`` (those it can do), each taking ``(workload, problem,
-threads)`` and returning a ``Runner``. To add a system is to add a file and a line here.
+A file offers ``train``, ``predict``, ``forward_propagation`` and ``elementwise`` (those it can do), each taking
+``(workload, problem, threads)`` and returning a ``Runner``. To add a system is to add a file and a line here.
 """
 
 from __future__ import annotations
@@ -39,9 +39,10 @@ SYSTEMS: dict[str, System] = {
     for system in (
         System("fastnn", "ours", "fastnn", "fastnn"),
         System("fastnn-numpy", "ours_reference", "fastnn", "fastnn", default=False),
+        System("fastnn-estimator", "ours_estimator", "scikit-learn", "sklearn"),
         System("numpy", "textbook", "numpy", "numpy"),
         System("torch", "torch_eager", "torch", "torch"),
-        System("torch-compile", "torch_compiled", "torch", "torch", default=False),
+        System("torch-compile", "torch_compiled", "torch", "torch"),
         System("jax-step", "jax_step", "jax", "jax"),
         System("jax-scan", "jax_scan", "jax", "jax"),
         System("scikit-learn", "scikit_learn", "scikit-learn", "sklearn"),

@@ -53,12 +53,8 @@ def step_function(workload: Workload) -> Callable[[Any, Any, Any], Any]:
         t = t + 1
         m = jax.tree.map(lambda a, g: 0.9 * a + 0.1 * g, m, grads)
         v = jax.tree.map(lambda a, g: 0.999 * a + 0.001 * g * g, v, grads)
-        params = jax.tree.map(
-            lambda p, a, c: p - rate * (a / (1 - 0.9**t)) / (jnp.sqrt(c / (1 - 0.999**t)) + 1e-8),
-            params,
-            m,
-            v,
-        )
+        scaled = rate * jnp.sqrt(1 - 0.999**t) / (1 - 0.9**t)
+        params = jax.tree.map(lambda p, a, c: p - scaled * a / (jnp.sqrt(c) + 1e-8), params, m, v)
         return (params, (m, v), t), value
 
     return adam if workload.optimizer == "adam" else sgd

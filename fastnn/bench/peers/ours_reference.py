@@ -18,6 +18,11 @@ def predict(workload: Workload, problem: Problem, threads: int) -> Runner:
     return ours.predict(workload, problem, threads, "numpy")
 
 
+def forward_propagation(workload: Workload, problem: Problem, threads: int) -> Runner:
+    """Call the tutorial's function of that name."""
+    return ours.forward_propagation(workload, problem, threads, "numpy")
+
+
 def elementwise(workload: Workload, problem: Problem, threads: int) -> Runner:
     """Sigmoid of an array."""
     return ours.elementwise(workload, problem, threads, "numpy")

@@ -17,9 +17,14 @@ ACTIVATIONS = {"sigmoid": "logistic", "tanh": "tanh", "relu": "relu"}
 
 def train(workload: Workload, problem: Problem, threads: int) -> Runner:
     """Train with Adam; only rows whose output is softmax and whose optimizer is Adam."""
+    return train_classifier(MLPClassifier, workload, problem)
+
+
+def train_classifier(kind: Any, workload: Workload, problem: Problem) -> Runner:
+    """Train a classifier of a class with scikit-learn's interface and attributes."""
     if workload.optimizer != "adam" or workload.output != "softmax" or workload.layered is not None:
         raise NotOffered("only the digits row")
-    model = MLPClassifier(
+    model = kind(
         hidden_layer_sizes=workload.sizes[1:-1], activation=ACTIVATIONS[workload.hidden], solver="adam",
         learning_rate_init=workload.learning_rate, batch_size=workload.batch, alpha=0.0, shuffle=False,
         max_iter=1, tol=0.0, n_iter_no_change=10**6, warm_start=True, random_state=0,

@@ -6,11 +6,12 @@ them, the cost computed in every iteration, data already laid out in columns.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from fastnn.bench.data import Problem, Weights, batches
+from fastnn.bench.data import Problem, Weights, batches, tutorial_parameters
 from fastnn.bench.runner import NotOffered, Runner, repeat
 from fastnn.bench.workloads import Workload
 
@@ -118,19 +119,38 @@ def train(workload: Workload, problem: Problem, threads: int) -> Runner:
 
 
 def adam_update(moments: list[Any], gradient: Any, t: int) -> Any:
-    """Return Adam's direction (Kingma and Ba 2015, algorithm 1) and keep its moments."""
+    """Return Adam's direction (Kingma and Ba 2015, the faster form at the end of section 2) and keep its moments."""
     moments[0] = 0.9 * moments[0] + 0.1 * gradient
     moments[1] = 0.999 * moments[1] + 0.001 * gradient**2
-    return (moments[0] / (1 - 0.9**t)) / (np.sqrt(moments[1] / (1 - 0.999**t)) + 1e-8)
+    return math.sqrt(1 - 0.999**t) / (1 - 0.9**t) * moments[0] / (np.sqrt(moments[1]) + 1e-8)
 
 
 def predict(workload: Workload, problem: Problem, threads: int) -> Runner:
-    """Send one row through the network."""
+    """Send a batch through the network, its rows already in columns."""
     _dense_only(workload)
     W = [np.ascontiguousarray(w.T) for w, _ in problem.weights]
     b = [c[:, None].copy() for _, c in problem.weights]
-    row = np.ascontiguousarray(problem.X[:1].T)
-    return repeat(lambda: forward(W, b, row, workload.hidden, workload.output)[-1].T)
+    columns = np.ascontiguousarray(problem.X[: workload.batch].T)
+    return repeat(lambda: forward(W, b, columns, workload.hidden, workload.output)[-1].T)
+
+
+def two_layers(X: Any, parameters: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """The tutorial's ``forward_propagation`` to the letter: two layers, batch in columns."""
+    W1 = parameters["W1"]
+    b1 = parameters["b1"]
+    W2 = parameters["W2"]
+    b2 = parameters["b2"]
+    Z1 = np.dot(W1, X) + b1
+    A1 = sigmoid(Z1)
+    Z2 = np.dot(W2, A1) + b2
+    A2 = sigmoid(Z2)
+    return A2, {"Z1": Z1, "A1": A1, "Z2": Z2, "A2": A2}
+
+
+def forward_propagation(workload: Workload, problem: Problem, threads: int) -> Runner:
+    """Call the tutorial's function of that name."""
+    X, parameters = problem.X.T.copy(), tutorial_parameters(problem)
+    return Runner(repeat(lambda: two_layers(X, parameters)).run, lambda: two_layers(X, parameters)[0])
 
 
 def elementwise(workload: Workload, problem: Problem, threads: int) -> Runner:
