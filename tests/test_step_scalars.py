@@ -20,8 +20,9 @@ def one_by_one(optimizer, first, steps, dtype):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("optimizer", [Adam(0.01), Nadam(0.01), SGD(0.1, momentum=0.9)])
-def test_blocks_have_the_bits_of_single_steps(optimizer, dtype):
-    scalars = StepScalars(optimizer, np.dtype(dtype))
+@pytest.mark.parametrize("expected", [0, 30, 5000])
+def test_blocks_have_the_bits_of_single_steps(optimizer, dtype, expected):
+    scalars = StepScalars(optimizer, np.dtype(dtype), expected)
     first = 1
     for steps in (1, 1, 3, 7, 2, 40, 5):
         assert_same_bits(scalars.rows(first, steps), one_by_one(optimizer, first, steps, dtype))
@@ -48,3 +49,31 @@ def test_a_schedule_is_asked_for_the_steps_that_are_made():
     for first in (1, 2, 3):
         scalars.rows(first, 1)
     assert asked == [0, 1, 2]
+
+
+def test_what_a_training_needs_is_computed_once(monkeypatch):
+    optimizer, asked = Adam(0.01), []
+    computed = optimizer.scalars
+
+    def scalars_of(_, steps, rates):
+        asked.append(len(steps))
+        return computed(steps, rates)
+
+    monkeypatch.setattr(type(optimizer), "scalars", scalars_of)
+    scalars = StepScalars(optimizer, np.dtype("float32"), 300)
+    for first in range(1, 301, 100):
+        scalars.rows(first, 100)
+    assert asked == [300]
+    optimizer.learning_rate = 0.02
+    scalars.rows(301, 7)
+    assert asked == [300, 7]
+
+
+def test_a_long_training_computes_no_more_than_it_needs(monkeypatch):
+    asked = []
+    computed = Adam(0.01).scalars
+    monkeypatch.setattr(Adam, "scalars", lambda _, steps, rates: asked.extend(steps.tolist()) or computed(steps, rates))
+    scalars = StepScalars(Adam(0.01), np.dtype("float32"), 1120)
+    for first in range(1, 1121, 56):
+        scalars.rows(first, 56)
+    assert len(asked) < 1120 + 56 and max(asked) == 1120

@@ -115,8 +115,9 @@ class Adam(Optimizer):
         return AMSGRAD if self.amsgrad else ADAM
 
     def _columns(self, steps: Floats, learning_rates: Floats) -> tuple[Floats | float, ...]:
-        correction_1 = 1.0 - pow(np.full_like(steps, self.beta_1), steps)
-        correction_2 = 1.0 - pow(np.full_like(steps, self.beta_2), steps)
+        # both powers at once: a call takes as long as the hundred operations of NumPy that it makes
+        decays = np.repeat(np.array([[self.beta_1], [self.beta_2]]), len(steps), axis=1)
+        correction_1, correction_2 = 1.0 - pow(decays, np.stack((steps, steps)))
         rate = learning_rates * np.sqrt(correction_2) / correction_1
         return (self._keep(learning_rates), rate, 1.0 - self.beta_1, 1.0 - self.beta_2, self.epsilon)
 

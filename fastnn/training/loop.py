@@ -220,7 +220,8 @@ class Training:
     counts: Counts | None = None
 
     def __post_init__(self) -> None:
-        self.scalars = StepScalars(self.optimizer, self.executor.dtype)
+        steps = -(-self.data.samples // self.batch) * (self.epochs - self.position.epochs) - self.position.steps
+        self.scalars = StepScalars(self.optimizer, self.executor.dtype, steps)
 
 
 def fit_terms(training: Evaluation, validation: Evaluation | None, **settings: Any) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """The optimizer's scalars of the steps to come, computed for many at once.
 
 Bias corrections and the like are powers in defined arithmetic: some hundred operations of NumPy, whether for one step
-or for a thousand. Small networks make few steps an epoch, so scalars are kept in blocks that double in length.
-Elementwise formulas give each step the same bits in any block.
+or for a thousand (Adam: 110 us for one, 330 for a thousand). Small networks make few steps an epoch, so scalars are
+kept in blocks: the first for as many steps as a training will make, up to a limit, others double in length. Elementwise
+formulas give each step the same bits in any block.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from fastnn.optimizers import Optimizer
 from fastnn.schedules.base import LearningRateSchedule
 
 Array = np.ndarray[Any, Any]
+
+FIRST_STEPS = 1024
+"""Longest first block: a training that stops early has paid for little that it did not need."""
 
 MOST_STEPS = 4096
 """Longest block: 160 KB of Adam's scalars in float64."""
@@ -32,10 +36,13 @@ class StepScalars:
         Its settings may change between calls, as callbacks change the rate.
     dtype : numpy dtype
         Of the network.
+    expected : int
+        How many steps will be asked for, as far as is known.
     """
 
-    def __init__(self, optimizer: Optimizer, dtype: Any) -> None:
+    def __init__(self, optimizer: Optimizer, dtype: Any, expected: int = 0) -> None:
         self._optimizer, self._dtype = optimizer, dtype
+        self._expected, self._end = expected, 0
         self._settings: dict[str, Any] = {}
         self._first, self._table = 0, np.empty((0, 0), dtype)
 
@@ -46,10 +53,20 @@ class StepScalars:
             rate = self._optimizer.learning_rate
             # a user's function is asked for the steps that are made, and no others
             known = isinstance(rate, LearningRateSchedule) or not callable(rate)
-            ahead = min(2 * len(self._table), MOST_STEPS) if known else 0
+            ahead = self._ahead(first) if known else 0
             self._table = self._computed(first, steps, ahead)
             self._first, self._settings, start = first, dict(vars(self._optimizer)), 0
         return self._table[start : start + steps]
+
+    def _ahead(self, first: int) -> int:
+        """Return for how many steps, from ``first`` on, it pays to compute scalars now."""
+        if not len(self._table):
+            self._end = first + self._expected
+            return min(self._expected, FIRST_STEPS)
+        if self._settings != vars(self._optimizer):
+            return 0  # what changes the rate may do so every epoch
+        rest = self._end - first
+        return min(2 * len(self._table), MOST_STEPS, rest if rest > 0 else MOST_STEPS)
 
     def _computed(self, first: int, steps: int, ahead: int) -> Array:
         """Return the scalars of ``steps`` steps, and as many as ``ahead`` where it is greater."""
