@@ -14,6 +14,7 @@ from fastnn.backends.numba_backend._jit import TILE_VECTORS, VECTOR_BYTES, inner
 from fastnn.backends.numba_backend._layout import BLOCK, OPERANDS, PER_BLOCK, SAMPLES
 from fastnn.backends.numba_backend._memory import view
 from fastnn.backends.numba_backend._pairwise import add_pairwise, finish_pairwise
+from fastnn.backends.numba_backend._prefetch import fetch_to_write
 from fastnn.backends.numba_backend._recording import Gradient
 from fastnn.backends.numba_backend._tiles import FROM_MEMORY, product_tile, transpose_tile
 from fastnn.backends.numba_backend.dense import sample_at
@@ -22,8 +23,11 @@ from fastnn.plan.plan import Op, Parameter, Tensor
 
 
 @inner
-def _add_products(zero, size, a, table, shift, to, panel, units, vectors, n):
-    """Add one block's ``n`` products to the sums of ``units`` x ``vectors`` weights, sample by sample."""
+def _add_products(zero, size, a, table, shift, to, panel, units, vectors, n, weights, weights_row):
+    """Add one block's ``n`` products to the sums of ``units`` x ``vectors`` weights, sample by sample.
+
+    The cache lines of the weights themselves, rows ``weights_row`` bytes apart, are asked for on the way (0: not now).
+    """
     m = 0
     while m < units:
         rows = 4 if m + 4 <= units else 1
@@ -33,6 +37,10 @@ def _add_products(zero, size, a, table, shift, to, panel, units, vectors, n):
             step = v * VECTOR_BYTES
             if rows == 4:
                 if vectors - v >= TILE_VECTORS:
+                    if weights != 0:
+                        fetch_to_write(
+                            weights + m * weights_row + v * VECTOR_BYTES, 4, weights_row, TILE_VECTORS * VECTOR_BYTES
+                        )
                     product_tile(zero, 4, TILE_VECTORS, FROM_MEMORY, 1, at, BLOCK, 1, table, shift + step, out + step,
                                  panel, 0, n)  # fmt: skip
                     v += TILE_VECTORS
@@ -158,18 +166,18 @@ def _clear_tile(zero, size, to, rows):
 
 
 @inner
-def _add_block(zero, size, c, r, to, start, n, p, k, m, rows, vectors, with_bias, across_units):
-    """Add ``n`` samples from ``start`` on, at position p, to a tile's sums."""
+def _add_block(zero, size, c, r, to, start, n, p, k, m, rows, vectors, with_bias, across_units, weights):
+    """Add ``n`` samples from ``start`` on, at position p, to a tile's sums; see ``_add_products`` on ``weights``."""
     panel = WIDEST // size
     all_rows = r[4] if across_units else r[3]
     biases = to + ROWS_PER_ITEM * panel * size
     a = sample_at(c, r[0], size, r[1], start) + (p * all_rows + m) * BLOCK * size
     table, shift = r[2] + start * 8, p * r[9] + k * size
-    _add_products(zero, size, a, table, shift, to, panel, rows, vectors, n)
+    _add_products(zero, size, a, table, shift, to, panel, rows, vectors, n, weights, r[4] * size)
     if with_bias:
         if across_units:
             # a product with 1 is the factor itself
-            _add_products(zero, size, r[10], table, shift, biases, panel, 1, vectors, n)
+            _add_products(zero, size, r[10], table, shift, biases, panel, 1, vectors, n, 0, 0)
         else:
             _add_samples(zero, size, a, biases, rows, n)
 
@@ -228,14 +236,16 @@ def make_dense_backward_weights(dtype: Any, finish: Callable[..., None], across_
         for item in range(first_item, last_item):
             k, m, rows, columns, vectors, with_bias = _tile(size, r, item, across_units)
             _clear_tile(zero, size, scratch, rows)
+            weights = view(0, record + 8 * FINISH, 2)[1] + (r[5] + m * r[4] + k) * size
             finished, together = 0, SAMPLE_BLOCK if r[8] == 1 else SAMPLE_GROUP
             for first in range(0, samples, together):
                 last = min(samples, first + together)
                 for p in range(r[8]):
                     for start in range(first, last, per):
                         # invariant: sums hold these samples' positions before p, and of p the samples before start
+                        ahead = weights if p == 0 and start == 0 and not across_units else 0
                         _add_block(zero, size, c, r, scratch, start, min(per, last - start), p, k, m, rows, vectors,
-                                   with_bias, across_units)  # fmt: skip
+                                   with_bias, across_units, ahead)  # fmt: skip
                 if samples > together:
                     add_pairwise(zero, scratch, level_bytes, most, finished)
                     finished += 1
@@ -280,7 +290,7 @@ def make_chained_backward_weights(dtype: Any, finish: Callable[..., None], acros
                 _clear_tile(zero, size, sums, rows)
             for start in range(first_block * per, min(samples, last_block * per), per):
                 _add_block(zero, size, c, r, sums, start, min(per, samples - start), 0, k, m, rows, vectors, with_bias,
-                           across_units)  # fmt: skip
+                           across_units, 0)  # fmt: skip
             if last_block * per < samples:
                 atomic_store(progress, last_block)
             else:
