@@ -50,12 +50,12 @@ class NumbaExecutor:
         workers = _launch.workers()
         most = min(batch, data.samples)
         with self._lock:
-            per = per_block(most, workers)
+            per = BLOCK
             lowered = self._lowered(program, data, most, workers, out is not None, per)
             parallel = workers > 1 and bool((lowered.regions[:, _layout.PARALLEL_FROM] <= most).any())
-            if not parallel and per < min(BLOCK, most):
+            if parallel and (smaller := per_block(most, workers)) < per:
                 # blocks are small only where threads share them
-                per = BLOCK
+                per = smaller
                 lowered = self._lowered(program, data, most, workers, out is not None, per)
             context = self._context(data, out, first)
             context[_layout.BLOCK_BYTES], context[_layout.SAMPLE_BYTES] = lowered.block_bytes, lowered.sample_bytes

@@ -282,18 +282,16 @@ class Lowering:
         """Return the lowered program; with ``predictions`` its outputs are written to ``out``."""
         plan, name = self.plan, self.name
         learns = name in ("gradients", "train")
-        ops = plan.forward
-        if name != "predict":
-            ops += plan.value
-        if learns:
-            backward = backward_order(plan, self.per)
-            ops += backward
+        backward = backward_order(plan, self.per) if learns else ()
+        later = backward if name == "predict" else plan.value + backward
+        forward = plan.forward if predictions else needed_forward(plan, later)
+        ops = forward + later
         self.allocate(ops, transient=not any(map(needs_all_samples, ops)))
         if name != "predict":
             self._penalties()
         self._kind = BLOCKS
         self._pack_samples(learns)
-        for o in plan.forward:
+        for o in forward:
             self.lower(o)
         self._enter(BLOCKS)
         if predictions:
@@ -469,6 +467,17 @@ class Lowering:
             self.record(op(update.make_penalty_sum, self.dtype), 1, len(rows), self.table(rows),
                         self.state.parameters.ctypes.data)  # fmt: skip
             self.region(TILES, 0.0)
+
+
+def needed_forward(plan: Plan, later: Sequence[Op]) -> tuple[Op, ...]:
+    """Return the forward ops without a last activation that nobody reads: many losses start from what it reads."""
+    forward = plan.forward
+    if forward and forward[-1].kind == "activation_forward":
+        a = forward[-1].operands["A"]
+        assert isinstance(a, Tensor)
+        if not any(isinstance(what, Tensor) and what.index == a.index for o in later for what in o.operands.values()):
+            forward = forward[:-1]
+    return forward
 
 
 def backward_order(plan: Plan, per: int) -> tuple[Op, ...]:

@@ -34,7 +34,7 @@ from fastnn.backends.numba_backend._layout import (
 from fastnn.backends.numba_backend._memory import view
 from fastnn.backends.numba_backend.executor import NumbaExecutor
 from fastnn.backends.numba_backend.lowering import LOWER_GRADIENTS, Lowering
-from fastnn.backends.numba_backend.walker import run_share
+from fastnn.backends.numba_backend.walker import run_region
 from fastnn.backends.numba_backend.workspace import aligned_zeros
 from fastnn.plan.dense_network import DenseNetwork
 from fastnn.plan.executor import State
@@ -72,8 +72,8 @@ def _run_once(header_at, out):
     context = view(0, header[_CONTEXT], CONTEXT_SIZE)
     context[OUT] = out.ctypes.data
     for region in range(header[_REGION_COUNT]):
-        run_share(regions[region], records, header[_RECORDS], header[_CONTEXT], context[SAMPLES], BLOCK, 0, 1,
-                  0, header[_SCRATCH])  # fmt: skip
+        run_region(regions[region], records, header[_RECORDS], header[_CONTEXT], context[SAMPLES], BLOCK,
+                   header[_SCRATCH])  # fmt: skip
     return _finite(out, header[_CHECKED])
 
 
