@@ -14,6 +14,7 @@ from fastnn.backends.numba_backend._jit import inner
 from fastnn.backends.numba_backend._layout import BLOCK, OPERANDS
 from fastnn.backends.numba_backend._memory import float_from_int_bits, view, wide_vectors
 from fastnn.backends.numba_backend._recording import Recipe, bits_of, rows_of
+from fastnn.backends.numba_backend._vectors import vector_loop
 from fastnn.backends.numba_backend.dense import block_lanes
 from fastnn.backends.numba_backend.single_source import share
 from fastnn.formulas import exp, log
@@ -53,44 +54,25 @@ def arguments_backward(activation: Activation) -> tuple[Any, ...]:
     return activation.derivative or activation.name, activation.alpha is not None
 
 
-def make_activation_forward(
-    dtype: Any, function: Callable[..., Any] | str, has_alpha: bool, in_place: bool = False
-) -> Callable[..., None]:
-    """Operands: Z, A, bytes between blocks, rows, bits of alpha (a float64); or positions, for one over a whole sample.
+def make_activation_forward(dtype: Any, function: Callable[..., Any] | str, has_alpha: bool) -> Callable[..., None]:
+    """Operands: Z, A (may be Z), bytes between blocks, rows, bits of alpha (a float64) or positions.
 
-    ``function`` is the formula ``forward(z[, alpha])``, or the name of an activation over a whole sample. With
-    ``in_place`` Z and A lie in one place.
+    ``function`` is the formula ``forward(z[, alpha])``, or the name of an activation over a whole sample, which has
+    positions for alpha.
     """
     if isinstance(function, str):
         return _SAMPLE_WISE_FORWARD[function](dtype)
     size = dtype().itemsize
-    forward = share(function)
-    if not has_alpha:
-
-        def with_alpha(z, alpha):
-            return forward(z)
-
-        formula = share(with_alpha)
-    else:
-        formula = forward
+    run = forward_loop(dtype, function, has_alpha)
 
     def activation_forward(context, record, item, base, scratch):
-        wide_vectors()
-        zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 5)
         alpha = dtype(float_from_int_bits(r[4]))
         n, lanes = block_lanes(c, item, size)
         rows, lanes = long_rows(r[3], lanes)
         for i in range(rows):
             shift = base + i * BLOCK * size
-            a = view(zero, r[1] + shift, lanes)
-            if in_place:
-                for j in range(lanes):
-                    a[j] = formula(a[j], alpha)
-            else:
-                z = view(zero, r[0] + shift, lanes)
-                for j in range(lanes):
-                    a[j] = formula(z[j], alpha)
+            run((r[0] + shift, r[1] + shift), (alpha,), lanes)
 
     return activation_forward
 
@@ -103,31 +85,74 @@ def make_activation_backward(dtype: Any, function: Callable[..., Any] | str, has
     if isinstance(function, str):
         return _SAMPLE_WISE_BACKWARD[function](dtype)
     size = dtype().itemsize
-    derivative = share(function)
-    if not has_alpha:
-
-        def with_alpha(z, a, alpha):
-            return derivative(z, a)
-
-        formula = share(with_alpha)
-    else:
-        formula = derivative
+    formula = _times_derivative(function, has_alpha)
+    run = vector_loop(dtype, formula, 3, 1, 1) or _scalar_backward(formula)
 
     def activation_backward(context, record, item, base, scratch):
-        wide_vectors()
-        zero = dtype(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 7)
         alpha = dtype(float_from_int_bits(r[6]))
         n, lanes = block_lanes(c, item, size)
         rows, lanes = long_rows(r[5], lanes)
         for i in range(rows):
             shift = base + i * BLOCK * size
-            z, a = view(zero, r[0] + shift, lanes), view(zero, r[1] + shift, lanes)
-            dz = moved(zero, r[2] + shift, r[3] + shift, lanes)
-            for j in range(lanes):
-                dz[j] = dz[j] * formula(z[j], a[j], alpha)
+            run((r[0] + shift, r[1] + shift, r[2] + shift, r[3] + shift), (alpha,), lanes)
 
     return activation_backward
+
+
+def forward_loop(dtype: Any, function: Callable[..., Any], has_alpha: bool) -> Any:
+    """Return ``run((z, a), (alpha,), n)``, which writes ``forward(z[, alpha])`` for ``n`` elements; a may be z."""
+    share(function)
+
+    def without(z: Any, alpha: Any) -> Any:
+        return function(z)
+
+    formula = function if has_alpha else without
+    return vector_loop(dtype, formula, 1, 1, 1) or _scalar_forward(formula)
+
+
+def _times_derivative(derivative: Callable[..., Any], has_alpha: bool) -> Callable[..., Any]:
+    share(derivative)
+
+    def with_alpha(z: Any, a: Any, da: Any, alpha: Any) -> Any:
+        return da * derivative(z, a, alpha)
+
+    def without(z: Any, a: Any, da: Any, alpha: Any) -> Any:
+        return da * derivative(z, a)
+
+    return with_alpha if has_alpha else without
+
+
+# A user's function may hold what vectors cannot run, a constant without a type say.
+
+
+def _scalar_forward(function: Callable[..., Any]) -> Any:
+    formula = share(function)
+
+    @inner
+    def run(addresses, constants, n):
+        wide_vectors()
+        zero = constants[0]
+        a = moved(zero, addresses[0], addresses[1], n)
+        for j in range(n):
+            a[j] = formula(a[j], constants[0])
+
+    return run
+
+
+def _scalar_backward(function: Callable[..., Any]) -> Any:
+    formula = share(function)
+
+    @inner
+    def run(addresses, constants, n):
+        wide_vectors()
+        zero = constants[0]
+        z, a = view(zero, addresses[0], n), view(zero, addresses[1], n)
+        dz = moved(zero, addresses[2], addresses[3], n)
+        for j in range(n):
+            dz[j] = formula(z[j], a[j], dz[j], constants[0])
+
+    return run
 
 
 @inner
@@ -291,7 +316,7 @@ def _constants(o: Op) -> tuple[int, int]:
 LOWER = {
     "activation_forward": lambda o, low: Recipe(
         make_activation_forward,
-        (*arguments_forward(o.static["activation"]), low.at(o.operands["Z"]) == low.at(o.operands["A"])),
+        arguments_forward(o.static["activation"]),
         ("Z", "A"),
         _constants(o),
     ),

@@ -15,8 +15,9 @@ from numba import prange
 
 from fastnn.backends.numba_backend import _launch
 from fastnn.backends.numba_backend._columns import float_dtype
-from fastnn.backends.numba_backend._jit import entry, op
+from fastnn.backends.numba_backend._jit import entry, inner, op
 from fastnn.backends.numba_backend._memory import call, view, wide_vectors
+from fastnn.backends.numba_backend._vectors import vector_loop
 from fastnn.backends.numba_backend.single_source import share
 from fastnn.formulas import FORMULAS
 
@@ -32,20 +33,35 @@ _ALIGNED = 64
 def make_elementwise(dtype: Any, function: Callable[..., Any], arity: int) -> Callable[..., None]:
     """Write ``function(x[, y])`` for elements ``first`` to ``last`` of two arrays into a third."""
     size = dtype().itemsize
-    formula = share(function)
+    run = vector_loop(dtype, function, arity, 1) or _scalar_loop(dtype, function, arity)
 
     def one(x_at, y_at, first, last, out_at):
+        shift = first * size
+        run((x_at + shift, out_at + shift), (), last - first)
+
+    def two(x_at, y_at, first, last, out_at):
+        shift = first * size
+        run((x_at + shift, y_at + shift, out_at + shift), (), last - first)
+
+    return one if arity == 1 else two
+
+
+def _scalar_loop(dtype: Any, function: Callable[..., Any], arity: int) -> Any:
+    """Return what ``vector_loop`` does for a formula that it cannot run: one with a table (sin, cos)."""
+    formula = share(function)
+
+    @inner
+    def one(addresses, constants, n):
         wide_vectors()
-        zero, n = dtype(0), last - first
-        x, out = view(zero, x_at + first * size, n), view(zero, out_at + first * size, n)
+        x, out = view(dtype(0), addresses[0], n), view(dtype(0), addresses[1], n)
         for i in range(n):
             out[i] = formula(x[i])
 
-    def two(x_at, y_at, first, last, out_at):
+    @inner
+    def two(addresses, constants, n):
         wide_vectors()
-        zero, n = dtype(0), last - first
-        x, y = view(zero, x_at + first * size, n), view(zero, y_at + first * size, n)
-        out = view(zero, out_at + first * size, n)
+        x, y = view(dtype(0), addresses[0], n), view(dtype(0), addresses[1], n)
+        out = view(dtype(0), addresses[2], n)
         for i in range(n):
             out[i] = formula(x[i], y[i])
 

@@ -18,8 +18,7 @@ from fastnn.backends.numba_backend._jit import VECTOR_BYTES, entry, op
 from fastnn.backends.numba_backend._memory import call, float_from_int_bits, view, wide_vectors
 from fastnn.backends.numba_backend._recording import bits_of, rows_of
 from fastnn.backends.numba_backend._row_tile import row_tile
-from fastnn.backends.numba_backend.activation import arguments_forward
-from fastnn.backends.numba_backend.single_source import share
+from fastnn.backends.numba_backend.activation import arguments_forward, forward_loop
 from fastnn.formulas import exp, log
 from fastnn.plan.executor import State
 from fastnn.plan.plan import Op, Parameter, Plan, Tensor
@@ -91,24 +90,11 @@ def make_activation_row(dtype: Any, function: Callable[..., Any] | str, has_alph
     """Operands: elements, a multiple of a vector's, or features where the activation is over a whole sample; alpha."""
     if isinstance(function, str):
         return _SAMPLE_WISE[function](dtype)
-    forward = share(function)
-    if not has_alpha:
-
-        def with_alpha(z, alpha):
-            return forward(z)
-
-        formula = share(with_alpha)
-    else:
-        formula = forward
+    run = forward_loop(dtype, function, has_alpha)
 
     def activation_row(context, record, source, target, scratch):
-        wide_vectors()
-        zero = dtype(0)
         r = view(0, record, 2)
-        alpha = dtype(float_from_int_bits(r[1]))
-        a = view(zero, target, r[0])
-        for j in range(r[0]):
-            a[j] = formula(a[j], alpha)
+        run((target, target), (dtype(float_from_int_bits(r[1])),), r[0])
 
     return activation_row
 
