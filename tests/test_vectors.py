@@ -16,7 +16,7 @@ from networks import awkward
 from fastnn.activations import ACTIVATIONS, Activation
 from fastnn.backends import numba_backend, numpy_backend
 from fastnn.backends.numba_backend import _jit, activation, elementwise
-from fastnn.backends.numba_backend._vectors import INTERLEAVED, vector_loop, widest
+from fastnn.backends.numba_backend._vector_loops import INTERLEAVED, vector_loop, widest
 from fastnn.backends.numba_backend.single_source import share
 from fastnn.formulas import FORMULAS, exp
 from fastnn.formulas.primitives import bits, float32_from_bits, float64_from_bits, like, sqrt, to_float64, where

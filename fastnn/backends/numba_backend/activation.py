@@ -14,7 +14,7 @@ from fastnn.backends.numba_backend._jit import inner
 from fastnn.backends.numba_backend._layout import BLOCK, OPERANDS
 from fastnn.backends.numba_backend._memory import float_from_int_bits, view, wide_vectors
 from fastnn.backends.numba_backend._recording import Recipe, bits_of, rows_of
-from fastnn.backends.numba_backend._vectors import vector_loop
+from fastnn.backends.numba_backend._vector_loops import vector_loop
 from fastnn.backends.numba_backend.dense import block_lanes
 from fastnn.backends.numba_backend.single_source import share
 from fastnn.formulas import exp, log
@@ -66,6 +66,7 @@ def make_activation_forward(dtype: Any, function: Callable[..., Any] | str, has_
     run = forward_loop(dtype, function, has_alpha)
 
     def activation_forward(context, record, item, base, scratch):
+        wide_vectors()
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 5)
         alpha = dtype(float_from_int_bits(r[4]))
         n, lanes = block_lanes(c, item, size)
@@ -89,6 +90,7 @@ def make_activation_backward(dtype: Any, function: Callable[..., Any] | str, has
     run = vector_loop(dtype, formula, 3, 1, 1) or _scalar_backward(formula)
 
     def activation_backward(context, record, item, base, scratch):
+        wide_vectors()
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 7)
         alpha = dtype(float_from_int_bits(r[6]))
         n, lanes = block_lanes(c, item, size)
@@ -131,7 +133,6 @@ def _scalar_forward(function: Callable[..., Any]) -> Any:
 
     @inner
     def run(addresses, constants, n):
-        wide_vectors()
         zero = constants[0]
         a = moved(zero, addresses[0], addresses[1], n)
         for j in range(n):
@@ -145,7 +146,6 @@ def _scalar_backward(function: Callable[..., Any]) -> Any:
 
     @inner
     def run(addresses, constants, n):
-        wide_vectors()
         zero = constants[0]
         z, a = view(zero, addresses[0], n), view(zero, addresses[1], n)
         dz = moved(zero, addresses[2], addresses[3], n)

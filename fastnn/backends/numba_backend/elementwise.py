@@ -17,7 +17,7 @@ from fastnn.backends.numba_backend import _launch
 from fastnn.backends.numba_backend._columns import float_dtype
 from fastnn.backends.numba_backend._jit import entry, inner, op
 from fastnn.backends.numba_backend._memory import call, view, wide_vectors
-from fastnn.backends.numba_backend._vectors import vector_loop
+from fastnn.backends.numba_backend._vector_loops import vector_loop
 from fastnn.backends.numba_backend.single_source import share
 from fastnn.formulas import FORMULAS
 
@@ -29,17 +29,24 @@ PARALLEL_FROM = 32768
 _ALIGNED = 64
 """Runs of elements start at multiples of this, so that threads share no cache line."""
 
+AHEAD = 1024
+"""Bytes ahead of a loop at which it asks for memory: arrays come from beyond the second cache, and the processor's own
+guesses end with each page (sigmoid of 1M elements on one core: float32 0.52 to 0.45 ns, float64 1.13 to 1.06; on two
+cores float64 546 to 525 us)."""
+
 
 def make_elementwise(dtype: Any, function: Callable[..., Any], arity: int) -> Callable[..., None]:
     """Write ``function(x[, y])`` for elements ``first`` to ``last`` of two arrays into a third."""
     size = dtype().itemsize
-    run = vector_loop(dtype, function, arity, 1) or _scalar_loop(dtype, function, arity)
+    run = vector_loop(dtype, function, arity, 1, ahead=AHEAD) or _scalar_loop(dtype, function, arity)
 
     def one(x_at, y_at, first, last, out_at):
+        wide_vectors()
         shift = first * size
         run((x_at + shift, out_at + shift), (), last - first)
 
     def two(x_at, y_at, first, last, out_at):
+        wide_vectors()
         shift = first * size
         run((x_at + shift, y_at + shift, out_at + shift), (), last - first)
 
@@ -52,14 +59,12 @@ def _scalar_loop(dtype: Any, function: Callable[..., Any], arity: int) -> Any:
 
     @inner
     def one(addresses, constants, n):
-        wide_vectors()
         x, out = view(dtype(0), addresses[0], n), view(dtype(0), addresses[1], n)
         for i in range(n):
             out[i] = formula(x[i])
 
     @inner
     def two(addresses, constants, n):
-        wide_vectors()
         x, y = view(dtype(0), addresses[0], n), view(dtype(0), addresses[1], n)
         out = view(dtype(0), addresses[2], n)
         for i in range(n):

@@ -93,6 +93,7 @@ def make_activation_row(dtype: Any, function: Callable[..., Any] | str, has_alph
     run = forward_loop(dtype, function, has_alpha)
 
     def activation_row(context, record, source, target, scratch):
+        wide_vectors()
         r = view(0, record, 2)
         run((target, target), (dtype(float_from_int_bits(r[1])),), r[0])
 
