@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -24,6 +24,24 @@ Array = np.ndarray[Any, Any]
 Formula = Callable[..., Any]
 
 
+class RowFunction(NamedTuple):
+    """Predictions sample by sample: ``f(x, out)`` writes ``out`` and says whether x is finite.
+
+    Both arrays must be C-contiguous, aligned and of the plan's dtype: nothing is looked at. Calls share nothing, so
+    that threads may make them at once.
+
+    Attributes
+    ----------
+    one : callable
+        Of one sample: x (D,), out (M,).
+    several : callable
+        x (N, D), out (N, M).
+    """
+
+    one: Callable[[Array, Array], bool]
+    several: Callable[[Array, Array], bool]
+
+
 class Backend(Protocol):
     """A module that computes; ``numpy_backend`` and ``numba_backend`` satisfy it."""
 
@@ -35,11 +53,10 @@ class Backend(Protocol):
         """Return what runs the programs of a plan."""
         ...
 
-    def row_function(self, plan: Plan, dtype: np.dtype[Any], state: State) -> Callable[[Array, Array], bool] | None:
-        """Return ``run(x, out)``, which computes one sample's predictions (M,) from (D,) and says whether x is finite.
+    def row_function(self, plan: Plan, dtype: np.dtype[Any], state: State, *, frozen: bool) -> RowFunction | None:
+        """Return what computes predictions sample by sample; None where an executor is as good.
 
-        Weights are copied; calls share nothing, so that threads may make them at once. Both arrays are C-contiguous
-        and of ``dtype``, (1, D) and (1, M) will also do. None where an executor is as good.
+        With ``frozen`` the weights are copied; otherwise each call reads those that ``state`` then holds.
         """
         ...
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from fastnn.backends import BACKENDS, backend_name, get_backend
+from fastnn.models.few_rows import FewRows
 
 
 def state_of(model: Any) -> dict[str, Any]:
@@ -19,7 +20,7 @@ def state_of(model: Any) -> dict[str, Any]:
     with model._lock:
         state = dict(vars(model))
     plan, backend = state.pop("_plan"), state.pop("_backend")
-    for rebuilt in ("_lock", "_executors", "_gradient"):
+    for rebuilt in ("_lock", "_executors", "_few", "_gradient"):
         del state[rebuilt]
     if state["_fit"] is not None:
         state["_fit"] = state["_fit"].state()
@@ -35,6 +36,7 @@ def restore(model: Any, state: dict[str, Any]) -> None:
     vars(model).update(state)
     model._lock = threading.RLock()
     model._executors = {}
+    model._few = FewRows()
     model._backend = None if backend is None else _backend(backend)
     model._plan = None if shape is None else model._make_plan(shape, None)
     model._gradient = None if model._slots is None else np.zeros(model._plan.size, model.dtype)

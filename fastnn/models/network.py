@@ -24,6 +24,7 @@ from fastnn.metrics import Metric
 from fastnn.models.carried import CarriedStates
 from fastnn.models.copies import restore, state_of
 from fastnn.models.counted_steps import counted_steps
+from fastnn.models.few_rows import FewRows
 from fastnn.models.states import HandedStates, put_together
 from fastnn.models.summary import summary_table
 from fastnn.models.weights import (
@@ -71,6 +72,7 @@ class Network:
         self._gradient: Array | None = None
         self._slots: Array | None = None
         self._executors: dict[tuple[str, str, bool], Executor] = {}
+        self._few = FewRows()
         self._counter = Counter()
         self.stop_training = False
         self._callbacks = CallbackList()

@@ -359,6 +359,10 @@ class Sequential(Network):
         ndarray
             Or, if the last layer has ``return_state=True``, a list of it and that layer's states, as in Keras.
         """
+        if initial_states is None and not return_states:
+            found = self._few.predict(self, x, allow_nonfinite)
+            if found is not None:
+                return found
         plan = self._built_plan()
         samples, _ = check_samples("x", x, plan.inputs.shape, self.dtype, allow_empty=True,
                                    allow_nonfinite=allow_nonfinite)  # fmt: skip
@@ -369,18 +373,23 @@ class Sequential(Network):
             states = None
             if initial_states is not None or return_states or listed:
                 states = self._states(initial_states, plan.inputs.shape, len(samples), allow_nonfinite)
-            batch = self._batch(batch_size, len(samples)) if len(samples) else None
-            if batch is not None:
-                self._carry(batch, len(samples))
-            at_once = batch or _PREDICTED_AT_ONCE
-            for first in range(0, len(samples), at_once):
-                part = slice(first, first + at_once)
-                self._step("predict", Data(samples[part]), None if states is None else states[:, part], out=out[part])
+            if states is not None or not self._few.fill(self, samples, out):
+                self._predict(samples, batch_size, states, out)
             outputs: Any = out.reshape(len(out), *plan.outputs.shape)
             by_layer = self._by_layer(states)
         if listed:
             outputs = [outputs, *by_layer[len(self.layers) - 1]]
         return (outputs, by_layer) if return_states else outputs
+
+    def _predict(self, samples: Array, batch_size: int | None, states: Array | None, out: Array) -> None:
+        """Write the outputs of checked samples into ``out``, batch after batch."""
+        batch = self._batch(batch_size, len(samples)) if len(samples) else None
+        if batch is not None:
+            self._carry(batch, len(samples))
+        at_once = batch or _PREDICTED_AT_ONCE
+        for first in range(0, len(samples), at_once):
+            part = slice(first, first + at_once)
+            self._step("predict", Data(samples[part]), None if states is None else states[:, part], out=out[part])
 
     def _by_layer(self, states: Array | None) -> States:
         if states is None:
@@ -388,7 +397,7 @@ class Sequential(Network):
         return taken_apart(self._make_plan(self._built_plan().inputs.shape, None, carries=True), states)
 
     def predictor(self) -> Predictor:
-        """Return a frozen, thread-safe callable for single samples: what ``predict`` gives now, in a microsecond.
+        """Return a frozen, thread-safe callable for single samples: what ``predict`` gives now, sooner.
 
         ``predictor(x)`` takes one sample, or several. Later training does not change it.
         """

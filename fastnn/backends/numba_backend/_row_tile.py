@@ -1,28 +1,47 @@
-"""The micro-kernel of single samples, emitted as LLVM vector code: one row of sums over packed weights."""
+"""The micro-kernels of single samples, emitted as LLVM vector code: lanes are units.
+
+``row_tile`` sums one row over weights that lie in the order in which it reads them; ``turn_tiles`` brings weights as a
+model holds them, a row a unit, into that order.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
+from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from fastnn.backends.numba_backend._jit import VECTOR_BYTES
 from fastnn.backends.numba_backend._memory import I64
 from fastnn.backends.numba_backend._tiles import _constant, _Vectors
 
+AHEAD = 2048
+"""Bytes ahead of the weights in use that are fetched. 784-128 in float32: 2.85 us without, 2.40 with."""
+
+
+def _fetch(builder: Any, address: Any) -> None:
+    """Have a cache line brought near; an address that is nobody's does no harm."""
+    pointer, i32 = ir.IntType(8).as_pointer(), ir.IntType(32)
+    signature = ir.FunctionType(ir.VoidType(), [pointer, i32, i32, i32])
+    prefetch = builder.module.declare_intrinsic("llvm.prefetch", (pointer,), signature)
+    reads, all_levels, data = (ir.Constant(i32, n) for n in (0, 3, 1))
+    builder.call(prefetch, [builder.inttoptr(address, pointer), reads, all_levels, data])
+
 
 @intrinsic(prefer_literal=True)
-def row_tile(typing: Any, zero: Any, nv: Any, x: Any, w: Any, b: Any, z: Any, count: Any) -> Any:
+def row_tile(typing: Any, zero: Any, nv: Any, far: Any, x: Any, w: Any, b: Any, z: Any, count: Any) -> Any:
     """Compute ``z[:] = b[:] + sum over t, ascending, of x[t] * w[t, :]``, ``nv`` vectors wide.
 
-    Addresses in bytes; rows of ``w`` lie side by side. ``nv`` is a literal.
+    Addresses in bytes; rows of ``w`` lie side by side, and with ``far`` are fetched ahead. ``nv`` and ``far`` are
+    literals.
     """
-    vectors = nv.literal_value
-    signature = types.void(zero, nv, *[types.int64] * 5)
+    vectors, fetches = nv.literal_value, far.literal_value
+    signature = types.void(zero, nv, far, *[types.int64] * 5)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         v = _Vectors(context, builder, zero)
-        x, w, b, z, count = arguments[2:]
+        x, w, b, z, count = arguments[3:]
         initial = [v.load(v.at(b, n)) for n in range(vectors)]
         end = builder.add(x, builder.mul(count, _constant(v.size)))
         before = builder.block
@@ -35,6 +54,9 @@ def row_tile(typing: Any, zero: Any, nv: Any, x: Any, w: Any, b: Any, z: Any, co
             phi.add_incoming(value, before)
         builder.cbranch(builder.icmp_signed("<", x_at, end), body, done)
         builder.position_at_end(body)
+        if fetches:
+            for line in range(0, vectors * VECTOR_BYTES, 64):
+                _fetch(builder, builder.add(w_at, _constant(AHEAD + line)))
         left = v.broadcast(x_at)
         # invariant: sums hold the bias and the products 0..t-1
         added = [builder.fadd(s, builder.fmul(left, v.load(v.at(w_at, n)))) for n, s in enumerate(sums)]
@@ -43,6 +65,104 @@ def row_tile(typing: Any, zero: Any, nv: Any, x: Any, w: Any, b: Any, z: Any, co
             phi.add_incoming(value, body)
         builder.branch(head)
         builder.position_at_end(done)
+        for n, s in enumerate(sums):
+            v.store(s, v.at(z, n))
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+def _turned(v: _Vectors, rows: list[Any]) -> list[Any]:
+    """Return a square of weights transposed: vector t of features holds element t of every row (addresses).
+
+    Rows are read in pieces of 16 bytes where a register is that wide, else of half a register, two of which an AVX
+    load joins without a shuffle. In each 16 bytes a square is transposed; what lies in quarters is then put in order.
+    """
+    c, lanes = 16 // v.size, v.lanes
+    halves = 1 if VECTOR_BYTES == 16 else 2
+    piece = ir.VectorType(v.scalar, lanes // halves)
+
+    def read(row: int, half: int) -> Any:
+        address = v.builder.add(rows[row], _constant(half * VECTOR_BYTES // 2))
+        return v.builder.load(v.builder.inttoptr(address, piece.as_pointer()), align=v.size)
+
+    def joined(group: int, half: int) -> list[Any]:
+        """Return c registers: rows of two groups of c side by side, one in each half."""
+        if halves == 1:
+            return [read(group * c + i, 0) for i in range(c)]
+        whole = list(range(lanes))
+        return [v.shuffle(read(group * c + i, half), read((group + 1) * c + i, half), whole) for i in range(c)]
+
+    def interleaved(a: Any, b: Any, run: int, high: int) -> Any:
+        """Return runs of a and b by turns, in every 16 bytes those of the lower or of the higher 8."""
+        mask = []
+        for at in range(0, lanes, c):
+            for k in range(at + high * c // 2, at + (high + 1) * c // 2, run):
+                mask += [*range(k, k + run), *range(lanes + k, lanes + k + run)]
+        return v.shuffle(a, b, mask)
+
+    def squares(r: list[Any]) -> list[Any]:
+        """Transpose c x c within every 16 bytes of c registers."""
+        if c == 4:
+            r = [interleaved(*pair, 1, high) for high in range(2) for pair in ((r[0], r[1]), (r[2], r[3]))]
+        return [interleaved(r[i], r[i + 1], c // 2, high) for i in range(0, c, 2) for high in range(2)]
+
+    if VECTOR_BYTES < 64:
+        return [f for half in range(halves) for f in squares(joined(0, half))]
+    found: list[Any] = []
+    for half in range(2):
+        first, second = squares(joined(0, half)), squares(joined(2, half))
+        for quarter in range(2):
+            # quarters 0 and 2, or 1 and 3, of both
+            mask = [base + (2 * q + quarter) * c + j for base in (0, lanes) for q in range(2) for j in range(c)]
+            found += [v.shuffle(a, b, mask) for a, b in zip(first, second, strict=True)]
+    return found
+
+
+def _rows(v: _Vectors, table: Any, n: int, shift: Any) -> list[Any]:
+    """Return addresses out of a table: those of one vector of units, ``shift`` bytes on."""
+    entries = [v.builder.add(table, _constant(8 * (n * v.lanes + i))) for i in range(v.lanes)]
+    return [v.builder.add(v.builder.load(v.builder.inttoptr(e, I64.as_pointer())), shift) for e in entries]
+
+
+@intrinsic(prefer_literal=True)
+def turn_tiles(typing: Any, zero: Any, nv: Any, table: Any, shift: Any, target: Any) -> Any:
+    """Write weights of ``nv`` vectors of units as ``row_tile`` reads them, as many features as a vector has lanes.
+
+    The int64 table at ``table`` holds the addresses of the units' rows, which are read ``shift`` bytes on. A tile of
+    16 x 16 float32 takes 48 shuffles, and 16 loads that join halves.
+    """
+    vectors = nv.literal_value
+    signature = types.void(zero, nv, *[types.int64] * 3)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        v = _Vectors(context, builder, zero)
+        table, shift, target = arguments[2:]
+        for n in range(vectors):
+            for t, turned in enumerate(_turned(v, _rows(v, table, n, shift))):
+                v.store(turned, v.at(target, t * vectors + n))
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@intrinsic(prefer_literal=True)
+def turned_row_tile(typing: Any, zero: Any, nv: Any, x: Any, table: Any, shift: Any, z: Any) -> Any:
+    """Add to ``z`` the products of as many features as a vector has lanes: ``turn_tiles`` for one sample, in registers.
+
+    784-128 in float64: 9.7 us, through memory 12.6.
+    """
+    vectors = nv.literal_value
+    signature = types.void(zero, nv, *[types.int64] * 4)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        v = _Vectors(context, builder, zero)
+        x, table, shift, z = arguments[2:]
+        sums = [v.load(v.at(z, n)) for n in range(vectors)]
+        tiles = [_turned(v, _rows(v, table, n, shift)) for n in range(vectors)]
+        for t in range(v.lanes):
+            left = v.broadcast(builder.add(x, _constant(t * v.size)))
+            sums = [builder.fadd(s, builder.fmul(left, tile[t])) for s, tile in zip(sums, tiles, strict=True)]
         for n, s in enumerate(sums):
             v.store(s, v.at(z, n))
         return context.get_dummy_value()

@@ -16,7 +16,7 @@ from fastnn.backends.numba_backend._memory import float_from_int_bits, view, wid
 from fastnn.backends.numba_backend._recording import Recipe, bits_of, rows_of
 from fastnn.backends.numba_backend._vector_loops import vector_loop
 from fastnn.backends.numba_backend.dense import block_lanes
-from fastnn.backends.numba_backend.single_source import share
+from fastnn.backends.numba_backend.single_source import backward_formula, forward_formula, share
 from fastnn.formulas import exp, log
 from fastnn.plan.plan import Op
 
@@ -86,8 +86,7 @@ def make_activation_backward(dtype: Any, function: Callable[..., Any] | str, has
     if isinstance(function, str):
         return _SAMPLE_WISE_BACKWARD[function](dtype)
     size = dtype().itemsize
-    formula = _times_derivative(function, has_alpha)
-    run = vector_loop(dtype, formula, 3, 1, 1) or _scalar_backward(formula)
+    run = _backward_loop(dtype, function, has_alpha)
 
     def activation_backward(context, record, item, base, scratch):
         wide_vectors()
@@ -104,25 +103,18 @@ def make_activation_backward(dtype: Any, function: Callable[..., Any] | str, has
 
 def forward_loop(dtype: Any, function: Callable[..., Any], has_alpha: bool) -> Any:
     """Return ``run((z, a), (alpha,), n)``, which writes ``forward(z[, alpha])`` for ``n`` elements; a may be z."""
-    share(function)
-
-    def without(z: Any, alpha: Any) -> Any:
-        return function(z)
-
-    formula = function if has_alpha else without
+    formula = forward_formula(function, has_alpha)
     return vector_loop(dtype, formula, 1, 1, 1) or _scalar_forward(formula)
 
 
-def _times_derivative(derivative: Callable[..., Any], has_alpha: bool) -> Callable[..., Any]:
-    share(derivative)
+def _backward_loop(dtype: Any, function: Callable[..., Any], has_alpha: bool) -> Any:
+    """Return ``run((z, a, da, dz), (alpha,), n)``, which writes ``da * derivative(z, a[, alpha])``; dz may be da."""
+    derivative = backward_formula(function, has_alpha)
 
-    def with_alpha(z: Any, a: Any, da: Any, alpha: Any) -> Any:
+    def times(z: Any, a: Any, da: Any, alpha: Any) -> Any:
         return da * derivative(z, a, alpha)
 
-    def without(z: Any, a: Any, da: Any, alpha: Any) -> Any:
-        return da * derivative(z, a)
-
-    return with_alpha if has_alpha else without
+    return vector_loop(dtype, times, 3, 1, 1) or _scalar_backward(times)
 
 
 # A user's function may hold what vectors cannot run, a constant without a type say.

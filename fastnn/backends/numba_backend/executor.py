@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.backends.numba_backend import _launch, _layout, walker, workspace
+from fastnn.backends.numba_backend import _launch, _layout, _team, walker, workspace
 from fastnn.backends.numba_backend._layout import BLOCK, LEAST_PER_BLOCK
 from fastnn.backends.numba_backend.lowering import Lowering, Program
 from fastnn.optimizers import Optimizer
@@ -38,7 +38,7 @@ class NumbaExecutor:
         self._optimizer = optimizer
         self._programs: dict[tuple[Any, ...], Program] = {}
         self._scratch = workspace.aligned_zeros(0, np.uint8)
-        self._team = workspace.aligned_zeros(walker.TEAM_BYTES, np.uint8)
+        self._team = workspace.aligned_zeros(_team.TEAM_BYTES, np.uint8)
         self._lock = threading.Lock()
 
     def run(self, program: str, data: Data, batch: int, steps: int = 1, first: int = 0, scalars: Array | None = None,

@@ -16,7 +16,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from fastnn.backends.numba_backend import _launch, _layout, walker
+from fastnn.backends.numba_backend import _launch, _layout, _team, walker
 from fastnn.backends.numba_backend._columns import make_pack_columns, make_unpack_columns
 from fastnn.backends.numba_backend._jit import entry, op
 from fastnn.backends.numba_backend._layout import (
@@ -175,7 +175,7 @@ class _Columns(Lowering):
                       self.context.ctypes.data)  # fmt: skip
         self.scratch_at = int(self.scratch.ctypes.data)
         self.checked = checked
-        self.team = aligned_zeros(walker.TEAM_BYTES, np.uint8)
+        self.team = aligned_zeros(_team.TEAM_BYTES, np.uint8)
         self.header = np.array([self.region_table.ctypes.data, len(self.region_table), self.program_records.ctypes.data,
                                 len(self.program_records), self.context.ctypes.data, self.scratch_at,
                                 checked], np.int64)  # fmt: skip

@@ -24,7 +24,7 @@ from fastnn.backends.numba_backend.dense import (
 )
 from fastnn.backends.numba_backend.noise import DRAWING, make_dropout_forward
 from fastnn.backends.numba_backend.rearrange import clear_rows, copy_rows
-from fastnn.backends.numba_backend.single_source import share
+from fastnn.backends.numba_backend.single_source import backward_formula, forward_formula
 from fastnn.plan.plan import Op, Tensor
 from fastnn.random.bernoulli import bernoulli_threshold
 
@@ -32,26 +32,6 @@ from fastnn.random.bernoulli import bernoulli_threshold
 # sequence is AT + number * STEP, its output's OUT + number * OUT_STEP of OUTPUTS.
 UNITS, STEPS, AT, STEP, OUT, OUT_STEP, OUTPUTS, ALPHA, RECURRENT_ALPHA = range(9)
 NUMBERS = 9
-
-
-def forward_formula(function: Callable[..., Any], has_alpha: bool) -> Callable[..., Any]:
-    """Return an activation as a formula ``f(z, alpha)``."""
-    inside = share(function)
-
-    def with_alpha(z, alpha):
-        return inside(z)
-
-    return inside if has_alpha else share(with_alpha)
-
-
-def backward_formula(function: Callable[..., Any], has_alpha: bool) -> Callable[..., Any]:
-    """Return a derivative as a formula ``f(z, a, alpha)``."""
-    inside = share(function)
-
-    def with_alpha(z, a, alpha):
-        return inside(z, a)
-
-    return inside if has_alpha else share(with_alpha)
 
 
 @inner

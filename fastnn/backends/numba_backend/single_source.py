@@ -54,6 +54,26 @@ def share(function: F) -> F:
     return function
 
 
+def forward_formula(function: Callable[..., Any], has_alpha: bool) -> Callable[..., Any]:
+    """Return an activation as a formula ``f(z, alpha)``."""
+    inside = share(function)
+
+    def with_alpha(z, alpha):
+        return inside(z)
+
+    return inside if has_alpha else share(with_alpha)
+
+
+def backward_formula(function: Callable[..., Any], has_alpha: bool) -> Callable[..., Any]:
+    """Return a derivative as a formula ``f(z, a, alpha)``."""
+    inside = share(function)
+
+    def with_alpha(z, a, alpha):
+        return inside(z, a)
+
+    return inside if has_alpha else share(with_alpha)
+
+
 def share_module(module: ModuleType) -> None:
     """Share every function that ``module`` defines."""
     for function in list(vars(module).values()):

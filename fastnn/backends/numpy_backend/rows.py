@@ -10,5 +10,5 @@ from fastnn.plan.executor import State
 from fastnn.plan.plan import Plan
 
 
-def row_function(plan: Plan, dtype: np.dtype[Any], state: State) -> None:
+def row_function(plan: Plan, dtype: np.dtype[Any], state: State, *, frozen: bool) -> None:
     """Return None: see ``protocol.Backend``."""
