@@ -31,7 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help=f"rows to measure (default: all): {', '.join(rows)}; of a study, its own")
     parser.add_argument("--systems", nargs="+", metavar="SYSTEM",
                         help=f"systems to measure (default: the usual ones): {', '.join(systems)}; of a study, its own")
-    parser.add_argument("--threads", type=int, default=2, help="threads for every system (default: 2)")
+    parser.add_argument("--threads", type=int, metavar="N",
+                        help="threads for every system (default: 2; for the study of threads the most, one a core)")
     parser.add_argument("--turns", type=int, help="turns a system, the best counts (default: 9, quick 2)")
     parser.add_argument("--dtype", choices=["float32", "float64"], default="float32",
                         help="of a study of networks (default: float32)")
@@ -75,14 +76,14 @@ def _progress(part: str) -> None:
 
 def _table(args: argparse.Namespace) -> tuple[Any, int]:
     result = run(
-        rows=args.rows, systems=args.systems, threads=args.threads, quick=args.quick, turns=args.turns,
-        progress=_progress,
+        rows=args.rows, systems=args.systems, threads=2 if args.threads is None else args.threads,
+        quick=args.quick, turns=args.turns, progress=_progress,
     )  # fmt: skip
     return result, 0 if result.passed else 1
 
 
 def _study(args: argparse.Namespace) -> tuple[Any, int]:
-    if args.threads < 1 or (args.turns is not None and args.turns < 1):
+    if any(count is not None and count < 1 for count in (args.threads, args.turns)):
         raise InvalidValueError(f"got threads={args.threads}, turns={args.turns}; both must be at least 1")
     findings = studies.load(args.study).measure(
         Settings(

@@ -62,7 +62,7 @@ def problem(workload: Workload) -> Problem:
     if workload.sizes == (64, 64, 10):
         X, labels = _digits(samples, X, labels)
     if workload.loss == "mean_squared_error":
-        Y = np.sin(3.0 * X[:, :1] + X[:, 1:2] * X[:, 2:3])
+        Y = np.sin(3.0 * X[:, :outputs] + X[:, 1:2] * X[:, 2:3])
     elif outputs == 1:
         Y = labels[:, None]
     else:

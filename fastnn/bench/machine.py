@@ -26,13 +26,18 @@ def describe(threads: int, turns: int) -> dict[str, Any]:
     versions = {name: v for name in PACKAGES if (v := version(name)) is not None}
     return {
         "cpu": _cpu_name(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": cores(),
         "system": platform.platform(),
         "python": platform.python_version(),
         "threads": threads,
         "turns": turns,
         "versions": versions,
     }
+
+
+def cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _cpu_name() -> str:

@@ -61,7 +61,18 @@ def run(
     InvalidValueError
         ``threads`` or ``turns`` below 1.
     """
-    chosen = select(rows)
+    return fill(select(rows), systems, threads, quick, turns, progress)
+
+
+def fill(
+    workloads: list[Workload],
+    systems: list[str] | None = None,
+    threads: int = 2,
+    quick: bool = False,
+    turns: int | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> BenchResult:
+    """Measure rows of one's own; everything else is as for ``run``."""
     names = [n for n, s in SYSTEMS.items() if s.default] if systems is None else list(dict.fromkeys(systems))
     for name in names:
         if name not in SYSTEMS:
@@ -77,7 +88,7 @@ def run(
     limits, remarks = limit_blas(threads)
     table = []
     with limits:
-        for workload in chosen:
+        for workload in workloads:
             if progress is not None:
                 progress(workload.name)
             table.append(_row(workload, modules, threads, turns, at_least))

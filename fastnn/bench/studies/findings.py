@@ -19,8 +19,8 @@ class Settings:
 
     Attributes
     ----------
-    threads : int
-        For every system; for the study of threads the most.
+    threads : int or None
+        For every system (None: 2); for the study of threads the most (None: one a core).
     turns : int or None
         Times that each figure is taken, the best counts; None leaves it to the study.
     quick : bool
@@ -36,7 +36,7 @@ class Settings:
         Called with a few words as each part begins.
     """
 
-    threads: int = 2
+    threads: int | None = None
     turns: int | None = None
     quick: bool = False
     systems: list[str] | None = None
@@ -113,14 +113,14 @@ class Findings:
         figure = new_figure()
         load(self.study).draw(self, figure)
         m = self.machine
-        figure.suptitle(f"{self.title}; {m['threads']} threads, {m['cpu']}", fontsize=9)
+        figure.suptitle(f"{self.title}; threads: {m['threads']}; {m['cpu']}", fontsize=9)
         figure.savefig(path, dpi=120, format="png")
 
     @property
     def heading(self) -> str:
         """Title, threads, CPU."""
         m = self.machine
-        return f"{self.title}; {m['threads']} threads; {m['cpu']}; Python {m['python']}"
+        return f"{self.title}; threads: {m['threads']}; {m['cpu']}; Python {m['python']}"
 
     def _cells(self) -> layout.Cells:
         return [[c.heading for c in self.columns]] + [[c.cell(line) for c in self.columns] for line in self.lines]

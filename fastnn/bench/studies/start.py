@@ -10,23 +10,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from fastnn.bench import machine
+from fastnn.bench.studies import processes
 from fastnn.bench.studies.findings import Column, Findings, Settings, select
 from fastnn.bench.threads import set_environment
 from fastnn.errors import FastnnError
 from fastnn.optional import installed
-
-SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
-PACKAGE = Path(__file__).resolve().parents[3]
 
 IMPORTED_BY = {"jax": "jax", "torch": "torch", "scikit-learn": "sklearn"}
 """Peers and what they import."""
@@ -65,7 +59,7 @@ class Task:
         if self.name == "import":
             return ["-c", "pass" if system == "python" else f"import {system}"]
         script = self.name.removesuffix("-cold").removesuffix("-warm")
-        return [str(SCRIPTS / f"{script}_{system.replace('-', '_')}.py")]
+        return [str(processes.SCRIPTS / f"{script}_{system.replace('-', '_')}.py")]
 
 
 TASKS: tuple[Task, ...] = (
@@ -77,39 +71,6 @@ TASKS: tuple[Task, ...] = (
     Task("lenet-warm", "LeNet-5 trained, compiled code on disk", ("fastnn", "jax", "torch"), False, ("jax",)),
     Task("lenet-cold", "LeNet-5 trained, nothing on disk", ("fastnn", "jax", "torch"), True, ("jax",), 4.0),
 )  # fmt: skip
-
-
-def seconds(command: list[str], cache: str | None = None) -> tuple[float, str]:
-    """Run a new Python.
-
-    Parameters
-    ----------
-    command : list of str
-        Its arguments.
-    cache : str, optional
-        Folder for compiled code; that of the user by default.
-
-    Returns
-    -------
-    seconds : float
-    printed : str
-
-    Raises
-    ------
-    FastnnError
-        If it fails: with the last line that it wrote.
-    """
-    environment = {k: v for k, v in os.environ.items() if k != "JAX_COMPILATION_CACHE_DIR"}
-    # the fastnn that is measured is the one that measures; for every program, or some would search one folder less
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(PACKAGE), os.environ.get("PYTHONPATH")]))
-    if cache is not None:
-        environment["NUMBA_CACHE_DIR"] = cache
-    start = time.perf_counter()
-    done = subprocess.run([sys.executable, *command], env=environment, capture_output=True, text=True)
-    taken = time.perf_counter() - start
-    if done.returncode:
-        raise FastnnError(f"{' '.join(command)} failed: {(done.stderr.strip() or '-').splitlines()[-1]}")
-    return taken, done.stdout
 
 
 @contextlib.contextmanager
@@ -124,8 +85,9 @@ def folder(cold: bool) -> Iterator[str | None]:
 
 def measure(settings: Settings) -> Findings:
     """Run the programs of every task in turns."""
-    notes = set_environment(settings.threads)
-    os.environ["NUMBA_NUM_THREADS"] = str(settings.threads)
+    threads = settings.threads or 2
+    notes = set_environment(threads)
+    os.environ["NUMBA_NUM_THREADS"] = str(threads)
     chosen = select(settings.rows, {task.name: task for task in TASKS})
     missing = [name for name, package in IMPORTED_BY.items() if not installed(package)]
     notes += [f"{name}: not installed" for name in missing]
@@ -149,7 +111,7 @@ def measure(settings: Settings) -> Findings:
         Column("title", "task"), Column("system", "program"), Column("seconds", "seconds", "{:.3f}"),
         Column("ratio", "times the peer", "{:.2f}x"), Column("peer", "peer"), Column("target", "at most", "{:g}x"),
     ]  # fmt: skip
-    described = machine.describe(settings.threads, settings.turns or 9)
+    described = machine.describe(threads, settings.turns or 9)
     return Findings(
         "start", "seconds of whole processes", columns, lines, described, notes, list(dict.fromkeys(failures))
     )
@@ -164,7 +126,7 @@ def seconds_of(task: Task, system: str) -> float:
         If it failed or its network has not learned.
     """
     with folder(task.cold) as cache:
-        taken, printed = seconds(task.command(system), cache)
+        taken, printed = processes.run(task.command(system), **({"NUMBA_CACHE_DIR": cache} if cache else {}))
     if task.name != "import" and float(printed) < LEARNED:
         raise FastnnError(f"the network of {system} has {float(printed):.0%} of its samples right")
     return taken
