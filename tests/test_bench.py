@@ -274,6 +274,7 @@ def test_floors_of_rows():
         {"products"}, {"bytes"}, {"products", "bytes"}, {"products", "bytes"}, {"products"},
     ]  # fmt: skip
     assert kinds["predict-mnist"]["bytes"].share == 1.0
+    assert floor.aligned(1001, "float64").ctypes.data % 64 == 0
     assert kinds["predict-tiny"]["bytes"].share == (8 * 16 + 16 + 16 * 2 + 2) / 8192
 
 
