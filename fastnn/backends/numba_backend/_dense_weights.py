@@ -110,6 +110,10 @@ ENOUGH_ITEMS = 12
 """Items that spread evenly over a few threads; a small layer's items hold fewer rows, so that there are as many."""
 
 
+SHARING_PAYS = 1e6
+"""Floating-point operations of a layer's weight gradients from which there should be items for several threads."""
+
+
 def rows_per_item(rows: int, panels: int) -> int:
     """Return how many rows one item of a layer's weight gradients holds: 4, 8, 16 or 32."""
     for n in (32, 16, 8):
@@ -166,27 +170,30 @@ def _clear_tile(zero, size, to, rows):
 
 
 @inner
-def _add_block(zero, size, c, r, to, start, n, p, k, m, rows, vectors, with_bias, across_units, weights):
-    """Add ``n`` samples from ``start`` on, at position p, to a tile's sums; see ``_add_products`` on ``weights``."""
+def _add_block(zero, size, c, r, to, start, n, p, k, m, rows, vectors, biases_of, across_units, weights):
+    """Add ``n`` samples from ``start`` on, at position p, to a tile's sums and to the biases of ``biases_of`` rows.
+
+    See ``_add_products`` on ``weights``.
+    """
     panel = WIDEST // size
     all_rows = r[4] if across_units else r[3]
     biases = to + ROWS_PER_ITEM * panel * size
     a = sample_at(c, r[0], size, r[1], start) + (p * all_rows + m) * BLOCK * size
     table, shift = r[2] + start * 8, p * r[9] + k * size
     _add_products(zero, size, a, table, shift, to, panel, rows, vectors, n, weights, r[4] * size)
-    if with_bias:
+    if biases_of:
         if across_units:
             # a product with 1 is the factor itself
             _add_products(zero, size, r[10], table, shift, biases, panel, 1, vectors, n, 0, 0)
         else:
-            _add_samples(zero, size, a, biases, rows, n)
+            _add_samples(zero, size, a, biases, biases_of, n)
 
 
 def _make_finish_tile(finish: Callable[..., None], across_units: bool) -> Any:
     """Return what hands a tile's sums to ``finish``; where lanes are units, transposed into ``spare`` first."""
 
     @inner
-    def finish_tile(zero, size, context, record, r, sums, spare, k, m, rows, columns, with_bias):
+    def finish_tile(zero, size, context, record, r, sums, spare, k, m, rows, columns, biases_of):
         width = VECTOR_BYTES // size
         panel = TILE_VECTORS * width
         features, biases = r[4], sums + ROWS_PER_ITEM * panel * size
@@ -199,13 +206,13 @@ def _make_finish_tile(finish: Callable[..., None], across_units: bool) -> Any:
             finish(
                 zero, size, context, for_weights, r[5] + k * features + m, features, spare, row * size, columns, rows
             )
-            if with_bias:
+            if biases_of:
                 finish(zero, size, context, for_bias, r[6] + k, 0, biases, 0, 1, columns)
         else:
             finish(zero, size, context, for_weights, r[5] + m * features + k, features, sums, panel * size, rows,
                    columns)  # fmt: skip
-            if with_bias:
-                finish(zero, size, context, for_bias, r[6] + m, 0, biases, 0, 1, rows)
+            if biases_of:
+                finish(zero, size, context, for_bias, r[6] + m, 0, biases, 0, 1, biases_of)
 
     return finish_tile
 
@@ -234,27 +241,34 @@ def make_dense_backward_weights(dtype: Any, finish: Callable[..., None], across_
         samples, per = c[SAMPLES], c[PER_BLOCK]
         sums = view(zero, scratch, most)
         for item in range(first_item, last_item):
-            k, m, rows, columns, vectors, with_bias = _tile(size, r, item, across_units)
-            _clear_tile(zero, size, scratch, rows)
-            weights = view(0, record + 8 * FINISH, 2)[1] + (r[5] + m * r[4] + k) * size
-            finished, together = 0, SAMPLE_BLOCK if r[8] == 1 else SAMPLE_GROUP
-            for first in range(0, samples, together):
-                last = min(samples, first + together)
-                for p in range(r[8]):
-                    for start in range(first, last, per):
-                        # invariant: sums hold these samples' positions before p, and of p the samples before start
-                        ahead = weights if p == 0 and start == 0 and not across_units else 0
-                        _add_block(zero, size, c, r, scratch, start, min(per, last - start), p, k, m, rows, vectors,
-                                   with_bias, across_units, ahead)  # fmt: skip
-                if samples > together:
-                    add_pairwise(zero, scratch, level_bytes, most, finished)
-                    finished += 1
-                    for i in range(most):
-                        sums[i] = zero
-            if finished:
-                finish_pairwise(zero, scratch, level_bytes, most, finished)
-            # the levels of partial sums are free by now
-            finish_tile(zero, size, context, record, r, scratch, scratch + level_bytes, k, m, rows, columns, with_bias)
+            k, item_row, item_rows, columns, vectors, with_bias = _tile(size, r, item, across_units)
+            together = SAMPLE_BLOCK if r[8] == 1 else SAMPLE_GROUP
+            # with few samples a part's divisions and roots run beside the next part's products; biases go with the 1st
+            part = item_rows if across_units or samples > per else 4
+            for m in range(item_row, item_row + item_rows, part):
+                rows = min(part, item_row + item_rows - m)
+                biases_of = item_rows if with_bias and m == item_row else 0
+                _clear_tile(zero, size, scratch, rows)
+                weights = view(0, record + 8 * FINISH, 2)[1] + (r[5] + m * r[4] + k) * size
+                finished = 0
+                for first in range(0, samples, together):
+                    last = min(samples, first + together)
+                    for p in range(r[8]):
+                        for start in range(first, last, per):
+                            # invariant: sums hold these samples' positions before p, of p the samples before start
+                            ahead = weights if p == 0 and start == 0 and not across_units else 0
+                            _add_block(zero, size, c, r, scratch, start, min(per, last - start), p, k, m, rows, vectors,
+                                       biases_of, across_units, ahead)  # fmt: skip
+                    if samples > together:
+                        add_pairwise(zero, scratch, level_bytes, most, finished)
+                        finished += 1
+                        for i in range(most):
+                            sums[i] = zero
+                if finished:
+                    finish_pairwise(zero, scratch, level_bytes, most, finished)
+                # the levels of partial sums are free by now
+                finish_tile(zero, size, context, record, r, scratch, scratch + level_bytes, k, m, rows, columns,
+                            biases_of)  # fmt: skip
 
     return dense_backward_weights
 
@@ -280,6 +294,7 @@ def make_chained_backward_weights(dtype: Any, finish: Callable[..., None], acros
         samples, per = c[SAMPLES], c[PER_BLOCK]
         for item in range(more[0]):
             k, m, rows, columns, vectors, with_bias = _tile(size, r, item, across_units)
+            biases_of = rows if with_bias else 0
             sums, progress = more[1] + item * most * size, more[2] + item * CACHE_LINE
             spins = 0
             while atomic_load(progress) != first_block:
@@ -289,13 +304,13 @@ def make_chained_backward_weights(dtype: Any, finish: Callable[..., None], acros
             if first_block == 0:
                 _clear_tile(zero, size, sums, rows)
             for start in range(first_block * per, min(samples, last_block * per), per):
-                _add_block(zero, size, c, r, sums, start, min(per, samples - start), 0, k, m, rows, vectors, with_bias,
+                _add_block(zero, size, c, r, sums, start, min(per, samples - start), 0, k, m, rows, vectors, biases_of,
                            across_units, 0)  # fmt: skip
             if last_block * per < samples:
                 atomic_store(progress, last_block)
             else:
                 atomic_store(progress, 0)
-                finish_tile(zero, size, context, record, r, sums, scratch, k, m, rows, columns, with_bias)
+                finish_tile(zero, size, context, record, r, sums, scratch, k, m, rows, columns, biases_of)
 
     return chained_backward_weights
 
@@ -317,7 +332,9 @@ def lower_backward_weights(o: Op, low: Any, b: Parameter | None) -> list[Gradien
     rows, columns = (features, units) if across else (units, features)
     panel = WIDEST // low.size
     panels = -(-columns // panel)
-    group = rows_per_item(rows, panels)
+    # where threads do not pay, large items
+    alone = 2.0 * units * features * low.samples * o.static["positions"] < SHARING_PAYS
+    group = ROWS_PER_ITEM if alone else rows_per_item(rows, panels)
     table, step = low.sample_rows(*((dz, units) if across else (a, features)))
     at, between = low.lasting(a if across else dz)
     operands = (at, between, table, units, features, w.offset, b.offset if b else -1, group,
