@@ -76,9 +76,22 @@ def run_items(region, records, records_at, context_at, per, first, last, worker,
 
 @inner
 def run_region(region, records, records_at, context_at, samples, per, scratch):
-    """Run a whole region on the calling thread."""
-    items = items_of(region, records, samples, per)
-    run_items(region, records, records_at, context_at, per, 0, items, 0, scratch)
+    """Run a whole region on the calling thread: ``run_items`` without what steps of half a microsecond would feel."""
+    width, kind = records.shape[1] * 8, region[KIND]
+    first_op, last_op = region[FIRST_OP], region[FIRST_OP] + region[OP_COUNT]
+    blocks = (samples + per - 1) // per
+    if kind in (TILES, CHAIN):
+        for o in range(first_op, last_op):
+            items = records[o, ITEMS] if kind == TILES else blocks
+            call(records[o, ADDRESS], context_at, records_at + o * width, 0, items, scratch)
+    else:
+        context = view(0, context_at, CONTEXT_SIZE)
+        for block in range(blocks):
+            base = 0
+            if kind != REUSE:
+                base = block * per // BLOCK * context[BLOCK_BYTES] + block * per % BLOCK * context[SAMPLE_BYTES]
+            for o in range(first_op, last_op):
+                call(records[o, ADDRESS], context_at, records_at + o * width, block, base, scratch)
 
 
 @inner
