@@ -39,6 +39,7 @@ from fastnn.tutorial_checks import (
     layer_names,
     read_dictionary,
     read_parameters,
+    readable_alike,
     remember_call,
 )
 from fastnn.validation import positive_whole
@@ -192,19 +193,19 @@ def forward_propagation(X: Any, parameters: Parameters, *, activation: str | Act
     ([[False, False, False, True]], ['A1', 'Z1'])
     """
     engine = get_backend(backend)
-    found = known_call(parameters, X, activation, output_activation)
+    found = known_call(engine, parameters, X, activation, output_activation)
     if found is None:
         arrays, widths = read_parameters(parameters)
         network = dense_network(widths, activation, output_activation, COST)
         x = check_columns("X", X, widths[0], empty=True)
         dtype = common_dtype((*arrays, x))
-        remember_call(parameters, X, activation, output_activation, network, dtype)
-    else:
-        arrays, x, network, dtype = found
-    values, finite = engine.network_forward(network, dtype, arrays, x)
+        values, finite = engine.network_forward(network, dtype, arrays, x)
+        remember_call(engine, arrays, x, activation, output_activation, network, dtype)
+        found = values[-1], dict(zip(network.values, values)), finite
+    A, cache, finite = found
     if not finite and not allow_nonfinite:
-        check_finite("X", x, engine)
-    return values[-1], dict(zip(network.values, values))
+        check_finite("X", check_columns("X", X, len(X), empty=True), engine)
+    return A, cache
 
 
 def compute_cost(A2: Any, Y: Any, *, backend: str | Backend | None = None, allow_nonfinite: bool = False) -> float:
@@ -234,6 +235,10 @@ def compute_cost(A2: Any, Y: Any, *, backend: str | Backend | None = None, allow
     0.34657359027997264
     """
     engine = get_backend(backend)
+    if readable_alike(A2, Y):
+        total = engine.small_cost(Y, A2)
+        if total is not None:
+            return total / A2.shape[1]
     a = as_array("A2", A2)
     if a.ndim != 2:
         raise InvalidValueError(f"A2 must have shape (outputs, samples), got {a.shape}")

@@ -7,6 +7,7 @@ through as they are, whatever their strides; what is computed in is decided by `
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -46,6 +47,15 @@ def as_array(name: str, value: Any) -> Array:
     if kind == np.bool_:
         return np.asarray(value, np.int8)
     return as_numbers(name, value, FLOAT64)
+
+
+def readable_alike(a: Any, b: Any) -> bool:
+    """Whether two arrays (M, N), N at least 1, can be read together as they are: of one float dtype and one shape."""
+    return (
+        type(a) is np.ndarray and type(b) is np.ndarray and (a.dtype is FLOAT64 or a.dtype is FLOAT32)
+        and b.dtype is a.dtype and a.flags.num & b.flags.num & 0x101 == 0x101  # C-contiguous and aligned
+        and len(a.shape) == 2 and a.shape == b.shape and a.size > 0
+    )  # fmt: skip
 
 
 def common_dtype(arrays: Sequence[Array]) -> np.dtype[Any]:
@@ -131,31 +141,38 @@ def read_parameters(parameters: Parameters) -> tuple[list[Array], tuple[int, ...
     return [a if a.ndim == 2 else a[:, None] for a in arrays], widths
 
 
-_known: dict[tuple[Any, ...], tuple[DenseNetwork, np.dtype[Any]]] = {}
-"""Checked calls by shapes, dtypes and activations: the same again need not be looked at piece by piece."""
+CALLS_BEFORE = 8
+"""Calls of one kind that are looked at piece by piece before a function of their own is made."""
+
+_getters: dict[int, Any] = {}
+"""What takes W1, b1, ... out of a dictionary of so many."""
+
+_known: dict[tuple[Any, ...], Any] = {}
+"""Calls by backend, activations and shapes: how many there were, then the function for more of them."""
 
 
-def known_call(parameters: Any, X: Any, *activations: Any) -> tuple[list[Array], Array, DenseNetwork, Any] | None:
-    """Return arrays, X, network and dtype of a call like one that was remembered, else None."""
+def known_call(engine: Backend, parameters: Any, X: Any, hidden: Any, output: Any) -> Any:
+    """Return AL, values by name and whether Z1 is finite of a call like many before, else None."""
     try:
-        arrays = [parameters[name] for name in layer_names("W b", len(parameters) // 2)]
-        network, dtype = _known[_key(arrays, X, len(parameters), *activations)]
+        arrays = _getters[len(parameters)](parameters)
+        # the function looks at all else: types and the other shapes
+        return _known[engine, hidden, output, len(arrays), X.shape, arrays[0].shape]((*arrays, X))
     except (AttributeError, KeyError, TypeError):
         return None
-    return arrays, X, network, dtype
 
 
-def remember_call(parameters: Any, X: Any, hidden: Any, output: Any, network: DenseNetwork, dtype: Any) -> None:
-    """Remember a checked call, if all its arrays are of the dtype that is computed in."""
-    arrays = [parameters[name] for name in layer_names("W b", len(parameters) // 2)]
-    if all(type(a) is np.ndarray and a.dtype == dtype and a.ndim == 2 for a in (*arrays, X)):
-        if len(_known) >= 256:
-            _known.clear()
-        _known[_key(arrays, X, len(parameters), hidden, output)] = network, dtype
-
-
-def _key(arrays: list[Any], X: Any, *more: Any) -> tuple[Any, ...]:
-    return (*more, X.shape, X.dtype, *[a.shape for a in arrays], *[a.dtype for a in arrays])
+def remember_call(engine: Backend, arrays: Sequence[Array], X: Array, hidden: Any, output: Any, network: DenseNetwork,
+                  dtype: np.dtype[Any]) -> None:  # fmt: skip
+    """Count a checked call; when there have been several like it, have a function made for the next ones."""
+    key = engine, hidden, output, len(arrays), X.shape, arrays[0].shape
+    if len(_known) >= 256:
+        _known.clear()
+    calls = _known.get(key, 0)
+    if isinstance(calls, int):
+        enough = calls == CALLS_BEFORE
+        if enough:
+            _getters[len(arrays)] = operator.itemgetter(*layer_names("W b", len(arrays) // 2))
+        _known[key] = engine.network_function(network, dtype, X.shape[1]) if enough else calls + 1
 
 
 def check_columns(name: str, value: Any, rows: int, samples: int | None = None, *, empty: bool = False) -> Array:

@@ -552,3 +552,76 @@ def test_public_names_are_lazy():
         assert getattr(fastnn, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'Sequentiall'"):
         fastnn.Sequentiall  # noqa: B018
+
+
+# --- calls made again and again, which have ways of their own ------------------------------------------------
+
+
+def _again(kind="float64", hidden=4, samples=4):
+    rng = np.random.default_rng(0)
+    parameters = fastnn.initialize_parameters(2, hidden, 1, seed=3, dtype=kind, scale=1.0)
+    return rng.standard_normal((2, samples)).astype(kind), parameters
+
+
+@pytest.mark.needs_jit
+@pytest.mark.parametrize("kind", ["float32", "float64"])
+def test_the_same_forward_call_again_and_again(kind):
+    for hidden, samples in ((4, 4), (3, 4), (4, 1), ([5, 3], 70)):
+        X, parameters = _again(kind, hidden, samples)
+        wanted, stored = fastnn.forward_propagation(X, parameters, backend="numpy")
+        for number in range(12):
+            A, cache = fastnn.forward_propagation(X, parameters, backend="numba")
+            assert_same_bits(A, wanted, f"call {number}")
+            assert list(cache) == list(stored)
+            for name in stored:
+                assert_same_bits(cache[name], stored[name], f"{name}, call {number}")
+        A[...] = 7  # each call gives arrays of its own
+        assert_same_bits(fastnn.forward_propagation(X, parameters, backend="numba")[0], wanted)
+
+
+@pytest.mark.needs_jit
+def test_other_arrays_after_the_same_call_again_and_again():
+    X, parameters = _again()
+    for _ in range(12):
+        fastnn.forward_propagation(X, parameters, backend="numba")
+    read_only = X.copy()
+    read_only.flags.writeable = False
+    changed = {**parameters, "W1": parameters["W1"] + 1}
+    flat = {**parameters, "b1": parameters["b1"][:, 0]}
+    single = {name: array.astype("float32") for name, array in parameters.items()}
+    for x, given in ((X, changed), (read_only, parameters), (np.asfortranarray(X), parameters), (X, flat),
+                     (X.astype("float32"), single), (X.astype("float32"), parameters), (X.tolist(), parameters),
+                     (np.repeat(X, 2, axis=1)[:, ::2], parameters)):  # fmt: skip
+        A, cache = fastnn.forward_propagation(x, given, backend="numba")
+        wanted, stored = fastnn.forward_propagation(x, given, backend="numpy")
+        assert_same_bits(A, wanted)
+        assert_same_bits(cache["Z1"], stored["Z1"])
+    for wrong in ({**parameters, "b1": np.zeros((5, 1))}, {**parameters, "W2": np.zeros((1, 5))},
+                  {**parameters, "W3": np.zeros((1, 1))}, {**parameters, "b2": np.zeros((2, 1))}):  # fmt: skip
+        with pytest.raises(InvalidValueError):
+            fastnn.forward_propagation(X, wrong, backend="numba")
+    bad = X.copy()
+    bad[1, 2] = np.nan
+    with pytest.raises(InvalidValueError, match="row 1, column 2"):
+        fastnn.forward_propagation(bad, parameters, backend="numba")
+    assert np.isnan(fastnn.forward_propagation(bad, parameters, backend="numba", allow_nonfinite=True)[0][0, 2])
+
+
+@pytest.mark.needs_jit
+@pytest.mark.parametrize("kind", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 4), (3, 17), (1, 1023), (1, 1024), (1, 1025), (5, 400)])
+def test_the_cost_of_few_and_of_many(kind, shape):
+    rng = np.random.default_rng(0)
+    A, Y = rng.random(shape).astype(kind), rng.random(shape).astype(kind)
+    A[0, 0], Y[0, 0] = 1.0, 1.0
+    costs = [fastnn.compute_cost(A, Y, backend=backend) for backend in ("numba", "numpy")]
+    assert type(costs[0]) is float and costs[0] == costs[1]
+    assert fastnn.compute_cost(np.asfortranarray(A), Y, backend="numba") == costs[0]
+    Y[0, 0] = 0.0
+    assert fastnn.compute_cost(A, Y, backend="numba") == np.inf
+    for wrong in (np.nan, -0.5, 1.5):
+        for first in (True, False):
+            a, y = A.copy(), Y.copy()
+            (a if first else y)[-1, -1] = wrong
+            with pytest.raises(InvalidValueError, match="A2" if first else "Y"):
+                fastnn.compute_cost(a, y, backend="numba")

@@ -69,6 +69,24 @@ class Backend(Protocol):
         """
         ...
 
+    def network_function(
+        self, network: DenseNetwork, dtype: np.dtype[Any], samples: int
+    ) -> Callable[[tuple[Array, ...]], tuple[Array, dict[str, Array], bool] | None] | None:
+        """Return ``f((W1, b1, ..., X))``, what ``network_forward`` gives, for calls made again and again.
+
+        It returns AL, the values by name, and whether Z1 is finite; None where a shape is another than the network's,
+        and raises TypeError where an array is not two-dimensional, C-contiguous and of ``dtype``. None instead of it
+        where ``network_forward`` is as good.
+        """
+        ...
+
+    def small_cost(self, Y: Array, P: Array) -> float | None:
+        """Return ``sum_row(loss_value(...))`` of the tutorial's cost for few samples, Y and P (M, N) C-contiguous.
+
+        None where an element is not in [0, 1], or where those two are as good.
+        """
+        ...
+
     def network_backward(self, network: DenseNetwork, dtype: np.dtype[Any], parameters: Sequence[Array],
                          values: Sequence[Array], X: Array, Y: Array) -> list[Array]:  # fmt: skip
         """Return dW1, db1, ..., dWL, dbL of the mean loss, from what ``network_forward`` returned."""

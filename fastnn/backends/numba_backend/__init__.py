@@ -26,7 +26,7 @@ from fastnn.backends.numba_backend.functions import (
     sum_row,
     sum_vector,
 )
-from fastnn.backends.numba_backend.network import network_backward, network_forward
+from fastnn.backends.numba_backend.network import network_backward, network_forward, network_function, small_cost
 from fastnn.backends.numba_backend.rows import row_function
 
 _compiling.hold_interrupts()
@@ -50,11 +50,13 @@ __all__ = [
     "mean_gradient",
     "network_backward",
     "network_forward",
+    "network_function",
     "optimizer_update",
     "penalty_sum",
     "random",
     "row_function",
     "sigmoid",
+    "small_cost",
     "softmax_crossentropy_gradient",
     "softmax_crossentropy_value",
     "sum_row",

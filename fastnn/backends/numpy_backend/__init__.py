@@ -13,7 +13,7 @@ from fastnn.backends.numpy_backend.loss import (
     softmax_crossentropy_gradient,
     softmax_crossentropy_value,
 )
-from fastnn.backends.numpy_backend.network import network_backward, network_forward
+from fastnn.backends.numpy_backend.network import network_backward, network_forward, network_function, small_cost
 from fastnn.backends.numpy_backend.penalty import activity_penalty_gradient, activity_penalty_value
 from fastnn.backends.numpy_backend.reduction import sum_row, sum_vector
 from fastnn.backends.numpy_backend.rows import row_function
@@ -45,11 +45,13 @@ __all__ = [
     "mean_gradient",
     "network_backward",
     "network_forward",
+    "network_function",
     "optimizer_update",
     "penalty_sum",
     "random",
     "row_function",
     "sigmoid",
+    "small_cost",
     "softmax_crossentropy_gradient",
     "softmax_crossentropy_value",
     "sum_row",
