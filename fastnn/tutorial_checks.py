@@ -141,6 +141,9 @@ def read_parameters(parameters: Parameters) -> tuple[list[Array], tuple[int, ...
     return [a if a.ndim == 2 else a[:, None] for a in arrays], widths
 
 
+_updates: dict[tuple[Any, ...], Any] = {}
+"""Updates by backend, number of arrays and dtype, likewise."""
+
 CALLS_BEFORE = 8
 """Calls of one kind that are looked at piece by piece before a function of their own is made."""
 
@@ -173,6 +176,31 @@ def remember_call(engine: Backend, arrays: Sequence[Array], X: Array, hidden: An
         if enough:
             _getters[len(arrays)] = operator.itemgetter(*layer_names("W b", len(arrays) // 2))
         _known[key] = engine.network_function(network, dtype, X.shape[1]) if enough else calls + 1
+
+
+def known_update(engine: Backend, parameters: Any, grads: Any, rate: float) -> dict[str, Array] | None:
+    """Return new parameters of a call like many before, else None."""
+    try:
+        arrays = _getters[len(parameters)](parameters)
+        names, take, update = _updates[engine, len(grads), arrays[0].dtype]
+        results = update(arrays, take(grads), rate)  # which looks at all else: types and shapes
+        return None if results is None or len(arrays) != len(names) else dict(zip(names, results))
+    except (AttributeError, KeyError, TypeError):
+        return None
+
+
+def remember_update(engine: Backend, arrays: Sequence[Array], dtype: np.dtype[Any]) -> None:
+    """Count a checked update; when there have been several like it, have a function made for the next ones."""
+    count = len(arrays)
+    key = engine, count, dtype
+    calls = _updates.get(key, 0)
+    if isinstance(calls, int):
+        _updates[key] = calls + 1
+        if calls == CALLS_BEFORE:
+            names = layer_names("W b", count // 2)
+            _getters[count] = operator.itemgetter(*names)
+            take = operator.itemgetter(*layer_names("dW db", count // 2))
+            _updates[key] = names, take, engine.update_function(count, dtype)
 
 
 def check_columns(name: str, value: Any, rows: int, samples: int | None = None, *, empty: bool = False) -> Array:

@@ -625,3 +625,32 @@ def test_the_cost_of_few_and_of_many(kind, shape):
             (a if first else y)[-1, -1] = wrong
             with pytest.raises(InvalidValueError, match="A2" if first else "Y"):
                 fastnn.compute_cost(a, y, backend="numba")
+
+
+@pytest.mark.needs_jit
+@pytest.mark.parametrize("kind", ["float32", "float64"])
+def test_the_same_update_again_and_again(kind):
+    rng = np.random.default_rng(0)
+    for hidden in (4, [5, 3]):
+        parameters = _again(kind, hidden)[1]
+        grads = {f"d{name}": rng.standard_normal(array.shape).astype(kind) for name, array in parameters.items()}
+        wanted = fastnn.update_parameters(parameters, grads, 0.3, backend="numpy")
+        before = copy.deepcopy(parameters)
+        for number in range(12):
+            found = fastnn.update_parameters(parameters, grads, 0.3, backend="numba")
+            assert list(found) == list(wanted)
+            for name in wanted:
+                assert_same_bits(found[name], wanted[name], f"{name}, call {number}")
+                assert_same_bits(parameters[name], before[name])
+        other = "float64" if kind == "float32" else "float32"
+        for changed in ({"dW1": np.asfortranarray(grads["dW1"])}, {"dW1": grads["dW1"].astype(other)},
+                        {"db1": grads["db1"][:, 0]}):  # fmt: skip
+            if changed.get("db1", grads["db1"]).shape == grads["db1"].shape:
+                found = fastnn.update_parameters(parameters, {**grads, **changed}, 0.3, backend="numba")
+                right = fastnn.update_parameters(parameters, {**grads, **changed}, 0.3, backend="numpy")
+                assert_same_bits(found["W1"], right["W1"])
+        for wrong in ({"dW1": grads["dW1"][:, :1]}, {"db2": np.zeros((9, 1), kind)}, {"dW9": grads["dW1"]}):
+            with pytest.raises(InvalidValueError):
+                fastnn.update_parameters(parameters, {**grads, **wrong}, 0.3, backend="numba")
+        with pytest.raises(InvalidValueError):
+            fastnn.update_parameters(parameters, grads, -1.0, backend="numba")

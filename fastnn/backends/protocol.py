@@ -80,6 +80,15 @@ class Backend(Protocol):
         """
         ...
 
+    def update_function(self, count: int, dtype: np.dtype[Any]) -> Callable[..., list[Array] | None] | None:
+        """Return ``f(parameters, gradients, rate)``: new ``count`` arrays W1, b1, ..., each ``w - rate * g``.
+
+        For calls made again and again, of tuples of arrays. It returns None where the shapes are not those of a
+        network and its gradients, and raises TypeError where an array is not two-dimensional, C-contiguous and of
+        ``dtype``. None instead of it where ``optimizer_update`` is as good.
+        """
+        ...
+
     def small_cost(self, Y: Array, P: Array) -> float | None:
         """Return ``sum_row(loss_value(...))`` of the tutorial's cost for few samples, Y and P (M, N) C-contiguous.
 

@@ -26,7 +26,13 @@ from fastnn.backends.numba_backend.functions import (
     sum_row,
     sum_vector,
 )
-from fastnn.backends.numba_backend.network import network_backward, network_forward, network_function, small_cost
+from fastnn.backends.numba_backend.network import (
+    network_backward,
+    network_forward,
+    network_function,
+    small_cost,
+    update_function,
+)
 from fastnn.backends.numba_backend.rows import row_function
 
 _compiling.hold_interrupts()
@@ -61,4 +67,5 @@ __all__ = [
     "softmax_crossentropy_value",
     "sum_row",
     "sum_vector",
+    "update_function",
 ]

@@ -278,6 +278,18 @@ def network_forward(network: DenseNetwork, dtype: np.dtype[Any], parameters: Seq
     return [out[part] for part in program.parts], finite
 
 
+_compiling = threading.Lock()
+
+
+def _compile_only(dispatcher: Any, *signature: Any) -> None:
+    """Compile an entry for these types; with others that nobody asked for, a call raises TypeError."""
+    with _compiling:
+        if signature not in dispatcher.overloads:
+            dispatcher.disable_compile(False)
+            dispatcher.compile(signature)
+            dispatcher.disable_compile()
+
+
 class _Forward(threading.local):
     """``network_forward`` for calls that are made again and again on arrays of the same shapes; see ``protocol``.
 
@@ -287,11 +299,7 @@ class _Forward(threading.local):
     def __init__(self, network: DenseNetwork, dtype: np.dtype[Any], samples: int) -> None:
         array = numba.types.Array(numba.from_dtype(dtype), 2, "C")
         signature = numba.int64, array, numba.types.UniTuple(array, 2 * len(network.widths) - 1)
-        with _compiling:
-            if signature not in _run_on.overloads:
-                _run_on.disable_compile(False)
-                _run_on.compile(signature)
-                _run_on.disable_compile()
+        _compile_only(_run_on, *signature)
         self._program = program = _program(network, dtype, samples, False)
         names = network.values
         self._own = program.header_at, (program.rows, samples), dtype, program.parts, names, names[-1]
@@ -306,15 +314,46 @@ class _Forward(threading.local):
         return values[last], values, finite == 1
 
 
-_compiling = threading.Lock()
-
-
 def network_function(network: DenseNetwork, dtype: np.dtype[Any], samples: int) -> _Forward | None:
     """Return ``network_forward`` for few samples, in arrays of ``dtype`` alone; see ``protocol.Backend``."""
     program = _program(network, dtype, samples, False)
     if program.may_share or program.bytes > KEPT_BYTES or len(network.widths) > MOST_WIDTHS:
         return None
     return _Forward(network, dtype, samples)
+
+
+@entry
+def _descend_on(rate, arrays):
+    """Write ``w - rate * g`` for parameters, gradients, results in turn; return whether they are those of a network."""
+    n = len(arrays) // 3
+    before = arrays[0].shape[1]
+    for k in range(n):
+        w, g, new = arrays[k], arrays[n + k], arrays[2 * n + k]
+        rows, columns = w.shape
+        fits = columns == before if k % 2 == 0 else rows == before and columns == 1
+        if not fits or rows * columns == 0 or g.shape[0] != rows or g.shape[1] != columns:
+            return False
+        before = rows
+        size, zero = rows * columns, w.dtype.type(0)
+        step, result = w.dtype.type(rate), view(zero, new.ctypes.data, size)
+        weights, gradients = view(zero, w.ctypes.data, size), view(zero, g.ctypes.data, size)
+        for i in range(size):
+            result[i] = weights[i] - step * gradients[i]
+    return True
+
+
+def _descend(parameters: tuple[Array, ...], gradients: tuple[Array, ...], rate: float) -> list[Array] | None:
+    results = [np.empty_like(p) for p in parameters]
+    return results if _descend_on(rate, (*parameters, *gradients, *results)) else None
+
+
+def update_function(count: int, dtype: np.dtype[Any]) -> Callable[..., list[Array] | None] | None:
+    """Return gradient descent on ``count`` arrays of ``dtype``; see ``protocol.Backend``."""
+    if count >= 2 * MOST_WIDTHS:
+        return None
+    array = numba.types.Array(numba.from_dtype(dtype), 2, "C")
+    _compile_only(_descend_on, numba.float64, numba.types.UniTuple(array, 3 * count))
+    return _descend
 
 
 _cost_of = share(crossentropy_cost.value)

@@ -13,7 +13,13 @@ from fastnn.backends.numpy_backend.loss import (
     softmax_crossentropy_gradient,
     softmax_crossentropy_value,
 )
-from fastnn.backends.numpy_backend.network import network_backward, network_forward, network_function, small_cost
+from fastnn.backends.numpy_backend.network import (
+    network_backward,
+    network_forward,
+    network_function,
+    small_cost,
+    update_function,
+)
 from fastnn.backends.numpy_backend.penalty import activity_penalty_gradient, activity_penalty_value
 from fastnn.backends.numpy_backend.reduction import sum_row, sum_vector
 from fastnn.backends.numpy_backend.rows import row_function
@@ -56,4 +62,5 @@ __all__ = [
     "softmax_crossentropy_value",
     "sum_row",
     "sum_vector",
+    "update_function",
 ]

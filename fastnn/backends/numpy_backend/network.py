@@ -57,6 +57,10 @@ def network_function(network: DenseNetwork, dtype: np.dtype[Any], samples: int) 
     """Return None: see ``protocol.Backend``."""
 
 
+def update_function(count: int, dtype: np.dtype[Any]) -> None:
+    """Return None: see ``protocol.Backend``."""
+
+
 def small_cost(Y: Array, P: Array) -> None:
     """Return None: see ``protocol.Backend``."""
 
