@@ -61,7 +61,7 @@ def _add_products(zero, size, a, table, shift, to, panel, units, vectors, n, wei
 
 
 @inner
-def _add_samples(zero, size, a, to, units, n):
+def add_samples(zero, size, a, to, units, n):
     """Add one block's ``n`` samples to the sums of ``units`` rows, sample by sample: the gradient of biases.
 
     Eight rows at a time, since each sum is a chain of additions that wait for one another.
@@ -186,7 +186,7 @@ def _add_block(zero, size, c, r, to, start, n, p, k, m, rows, vectors, biases_of
             # a product with 1 is the factor itself
             _add_products(zero, size, r[10], table, shift, biases, panel, 1, vectors, n, 0, 0)
         else:
-            _add_samples(zero, size, a, biases, biases_of, n)
+            add_samples(zero, size, a, biases, biases_of, n)
 
 
 def _make_finish_tile(finish: Callable[..., None], across_units: bool) -> Any:
@@ -323,6 +323,11 @@ def is_across_units(units: int, features: int, size: int) -> bool:
     return across < 0.8 * along
 
 
+def chain_pays(units: int, features: int, samples: int) -> bool:
+    """Whether handing on a layer's sums moves less between cores than reading each other's activations and deltas."""
+    return samples <= SAMPLE_BLOCK and units * features < (units + features) * samples // 4
+
+
 def lower_backward_weights(o: Op, low: Any, b: Parameter | None) -> list[Gradient]:
     """Keep what the weights' gradient reads, and return its recipe; see ``_recording.Gradient``."""
     dz, a, w = (o.operands[name] for name in ("dZ", "A", "W"))
@@ -344,7 +349,6 @@ def lower_backward_weights(o: Op, low: Any, b: Parameter | None) -> list[Gradien
     items = panels * -(-rows // group)
     # either the threads read each other's activations and deltas, or they hand on the sums
     chain = None
-    pays = units * features < (units + features) * low.samples // 4
-    if pays and o.static["positions"] == 1 and low.samples <= SAMPLE_BLOCK:
+    if o.static["positions"] == 1 and chain_pays(units, features, low.samples):
         chain = make_chained_backward_weights, (items, *low.chain(items, item_elements(low.size)))
     return [Gradient(make_dense_backward_weights, items, operands, parameters, cost, (across,), chain)]

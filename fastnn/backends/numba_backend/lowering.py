@@ -16,6 +16,7 @@ import numpy as np
 from fastnn.backends.numba_backend import (
     _dense_weights,
     _layout,
+    _packed_weights,
     activation,
     branch,
     convolution,
@@ -41,6 +42,7 @@ from fastnn.backends.numba_backend import (
 from fastnn.backends.numba_backend._atomic import CACHE_LINE
 from fastnn.backends.numba_backend._jit import VECTOR_BYTES, op
 from fastnn.backends.numba_backend._layout import BLOCK, BLOCKS, CHAIN, REUSE, ROW_ALIGNMENT, TILES
+from fastnn.backends.numba_backend._panel_weights import takes_panels
 from fastnn.backends.numba_backend._placement import rows_of_tensors, taken_places, tensor_lives, up
 from fastnn.backends.numba_backend._recording import Gradient, Recipe, bits_of, shape_of
 from fastnn.plan.plan import Carried, Op, Parameter, Plan, Tensor
@@ -140,6 +142,7 @@ class Lowering:
         self.rows_kept: dict[tuple[Any, ...], tuple[int, int]] = {}
         self._shared: dict[Any, int] = {}
         self._gradients = 0
+        self._packed: dict[int, int] = {}
 
     # --- memory -----------------------------------------------------------------------------------
 
@@ -270,6 +273,31 @@ class Lowering:
         written = sum(what.rows for n in o.writes if isinstance(what := o.operands[n], Tensor))
         self._work += recipe.work + WORK_PER_ELEMENT * written
 
+    def pack_weights(self, backward: Sequence[Op]) -> None:
+        """Append a region that packs the weights of large layers for the gradients that flow back."""
+        for o in backward:
+            if _packed_weights.pays(o, self.size):
+                w = o.operands["W"]
+                assert isinstance(w, Parameter)
+                units, features = w.shape
+                stride, groups = _packed_weights.group_stride(units), -(-features // _packed_weights.GROUP)
+                self._packed[w.offset] = at = self.buffer(groups * stride)
+                self.record(op(_packed_weights.make_pack_weights, self.dtype), -(-groups // _packed_weights.TOGETHER),
+                            self.at(w), units, features, at, stride, cost=units)  # fmt: skip
+        self.region(TILES, LAUNCH_PAYS)
+
+    def packed_backward_input(self, o: Op) -> Recipe | None:
+        """Return the recipe of a gradient to the input that reads packed weights; None where none are packed."""
+        w = o.operands["W"]
+        assert isinstance(w, Parameter)
+        if w.offset not in self._packed:
+            return None
+        units, features = w.shape
+        positions = o.static["positions"]
+        return Recipe(_packed_weights.make_packed_backward_input, (), ("dZ", "dA"),
+                      (self._packed[w.offset], _packed_weights.group_stride(units), units, features, positions),
+                      work=2.0 * units * features * positions)  # fmt: skip
+
     def record_block_op(self, make: Any, *operands: int, static: tuple[Any, ...] = (), work: float = 0.0) -> None:
         """Append the record of a per-block op that prepares the sum of a gradient."""
         assert self._kind == BLOCKS
@@ -289,6 +317,8 @@ class Lowering:
         self.allocate(ops, transient=not any(map(needs_all_samples, ops)))
         if name != "predict":
             self._penalties()
+        if learns:
+            self.pack_weights(backward)
         self._kind = BLOCKS
         self._pack_samples(learns)
         for o in forward:
@@ -343,7 +373,7 @@ class Lowering:
     def _pack_samples(self, learns: bool) -> None:
         x = self.plan.inputs
         table = copy = row = 0
-        if learns and any(_reads_rows(o, x, self.size) for o in self.plan.gradients):
+        if learns and any(_reads_rows(o, x, self.size, self.samples) for o in self.plan.gradients):
             # the user's own rows serve the first layer's weight gradient, where they can be read in place
             row = up(x.rows, VECTOR_BYTES // self.size)
             table, copy = self.buffer(self.samples, np.int64), self.buffer(self.samples * row)
@@ -506,9 +536,9 @@ def needs_all_samples(o: Op) -> bool:
     return any(isinstance(what := o.operands[name], Tensor) and what.of_minibatch for name in o.writes)
 
 
-def _reads_rows(o: Op, x: Tensor, size: int) -> bool:
+def _reads_rows(o: Op, x: Tensor, size: int, samples: int) -> bool:
     """Whether a gradient reads samples as they lie in the user's array."""
-    if o.kind != "dense_backward_weights" or o.static["positions"] > 1:
+    if o.kind != "dense_backward_weights" or o.static["positions"] > 1 or takes_panels(o, size, samples):
         return False
     a, w = o.operands["A"], o.operands["W"]
     assert isinstance(a, Tensor) and isinstance(w, Parameter)

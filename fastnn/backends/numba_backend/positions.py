@@ -15,6 +15,7 @@ from fastnn.backends.numba_backend._dense_weights import lower_backward_weights
 from fastnn.backends.numba_backend._jit import TILE_VECTORS, VECTOR_BYTES, inner
 from fastnn.backends.numba_backend._layout import BLOCK, OPERANDS, SCRATCH_BYTES
 from fastnn.backends.numba_backend._memory import view
+from fastnn.backends.numba_backend._panel_weights import lower_panel_weights, takes_panels
 from fastnn.backends.numba_backend._recording import Gradient
 from fastnn.backends.numba_backend._sample_groups import (
     combine_groups,
@@ -152,6 +153,8 @@ def lower_weights(o: Op, low: Any) -> list[Gradient]:
     dz, a, w, b = (o.operands[name] for name in ("dZ", "A", "W", "b"))
     assert isinstance(dz, Tensor) and isinstance(a, Tensor) and isinstance(w, Parameter)
     positions, (units, features) = o.static["positions"], w.shape
+    if takes_panels(o, low.size, low.samples):
+        return lower_panel_weights(o, low)
     if positions == 1:
         return lower_backward_weights(o, low, b if isinstance(b, Parameter) else None)
     found = []
