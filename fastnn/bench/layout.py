@@ -31,4 +31,4 @@ def three_digits(value: float | None) -> str:
     """Return a number with three digits that count, all of them before the point from 1000 on."""
     if value is None:
         return "-"
-    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
