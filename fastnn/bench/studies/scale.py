@@ -23,6 +23,8 @@ from fastnn.bench.studies import processes
 from fastnn.bench.studies.findings import Column, Findings, Settings, select
 from fastnn.bench.threads import set_environment
 from fastnn.bench.timing import Contestant, take_turns
+from fastnn.layers import Dense
+from fastnn.models import Sequential
 
 ROWS = (1_000, 10_000, 100_000, 1_000_000)
 FEATURES, HIDDEN, CLASSES, BATCH = 64, 64, 10, 128
@@ -79,8 +81,6 @@ def _times(sizes: tuple[int, ...], threads: int, settings: Settings) -> list[dic
 
 def _training(X: Any, labels: Any) -> Runner:
     """Return a runner whose step is a sample; so many are whole epochs."""
-    from fastnn import Dense, Sequential
-
     model = Sequential([Dense(HIDDEN, activation="relu"), Dense(CLASSES, activation="softmax")], seed=0)
     model.compile("adam", "sparse_categorical_crossentropy")
 
