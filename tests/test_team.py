@@ -6,6 +6,7 @@ import threading
 
 import numpy as np
 import pytest
+from bits import assert_same_bits
 
 from fastnn.backends.numba_backend import _layout, _team, walker
 from fastnn.backends.numba_backend._atomic import atomic_add
@@ -65,3 +66,22 @@ def test_every_item_is_run_once_in_every_phase():
     assert not any(thread.is_alive() for thread in threads), "the workers wait for one another"
     for c in counters:
         assert (c == STEPS).all(), c
+
+
+def test_a_worker_that_is_late_by_a_phase_claims_nothing():
+    records = np.array([_layout.record_row(0, 9)], np.int64)
+    region = np.array([_layout.TILES, 0, 1, 0], np.int64)
+    team = np.zeros(_team.TEAM_BYTES // 8, np.int64)
+
+    def claim(phase, worker):
+        return _team.claim(team.ctypes.data, phase, region, records, 64, 64, 2, False, worker, 0)
+
+    team[0] = 1
+    assert claim(1, 0) == (0, 1)
+    before = team.copy()
+    for worker in (0, 1):
+        first, last = claim(0, worker)
+        assert first == last, "items of a phase that is over"
+    assert_same_bits(team, before)
+    found = [item for worker in (1, 0) * 20 for item in range(*claim(1, worker))]
+    assert sorted(found) == list(range(1, 9))
