@@ -22,7 +22,7 @@ def is_packed(plan, dtype, samples):
     size = np.dtype(dtype).itemsize
     return (
         any(_panel_weights.takes_panels(o, size, samples) for o in plan.gradients),
-        any(_packed_weights.pays(o, size) for o in plan.backward),
+        any(_packed_weights.pays(o, size, samples) for o in plan.backward),
     )
 
 
@@ -64,13 +64,14 @@ def test_gradients_back_through_packed_weights(launches, units, dtype):  # noqa:
     features = 4096 // np.dtype(dtype).itemsize
     for more in (0, 21):
         plan = Network((2, features + more, units, 3), ("tanh", *ACTIVATIONS), "categorical_crossentropy").plan()
-        assert is_packed(plan, dtype, 64)[1]
-        for samples, batch in ((17, 17), (90, 65)):
+        assert is_packed(plan, dtype, 128)[1]
+        assert not is_packed(plan, dtype, 64)[1]
+        for samples, batch in ((17, 17), (170, 128)):
             check(launches, plan, dtype, make_data(plan, dtype, samples), batch, optimizer=SGD(0.1), steps=2)
 
 
 def test_gradients_back_at_many_positions(launches):  # noqa: F811
     plan = Stack(lambda: [Dense(1030, "relu"), TimeDistributed(Dense(17)), Dense(2)], (3, 4), "mse").plan()
-    assert is_packed(plan, np.float32, 64)[1]
-    for samples in (17, 70):
+    assert is_packed(plan, np.float32, 128)[1]
+    for samples in (17, 130):
         check(launches, plan, np.float32, make_data(plan, np.float32, samples), samples)

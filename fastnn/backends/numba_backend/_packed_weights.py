@@ -23,8 +23,9 @@ GROUP = 16
 TOGETHER = 8
 """Groups of an item of ``pack_weights``: so many neighbors are read of a row before the next."""
 
-LEAST_BYTES = 4096
-"""Rows of W from which packing pays: a page."""
+LEAST_BYTES, LEAST_SAMPLES = 4096, 2 * BLOCK
+"""Bytes of a row of W (a page) and samples of a step from which packing pays. Small blocks of samples take 16 columns
+of W at a time, whole cache lines, as they are: 1024 x 1024 at batch 32 would go from 3.2 to 4.0 ms a step."""
 
 
 def group_stride(units: int) -> int:
@@ -119,11 +120,11 @@ def make_packed_backward_input(dtype: Any) -> Callable[..., None]:
     return packed_backward_input
 
 
-def pays(o: Op, size: int) -> bool:
+def pays(o: Op, size: int, samples: int) -> bool:
     """Whether a backward op should read packed weights."""
     if o.kind != "dense_backward_input":
         return False
     w = o.operands["W"]
     assert isinstance(w, Parameter)
     units, features = w.shape
-    return features * size >= LEAST_BYTES and units >= GROUP
+    return features * size >= LEAST_BYTES and samples >= LEAST_SAMPLES and units >= GROUP

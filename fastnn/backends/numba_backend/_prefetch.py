@@ -21,17 +21,22 @@ _NEAR, _DATA = 3, 1
 """Operands of LLVM's ``prefetch``: into the first cache; data, not code."""
 
 
+def prefetch_line(builder: Any, address: Any, write: int) -> None:
+    """Emit the instruction that asks for the cache line of an address; never faults."""
+    pointer = ir.IntType(8).as_pointer()
+    kind = ir.FunctionType(ir.VoidType(), [pointer, I32, I32, I32])
+    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    numbers = [ir.Constant(I32, value) for value in (write, _NEAR, _DATA)]
+    builder.call(function, [builder.inttoptr(address, pointer), *numbers])
+
+
 @intrinsic(prefer_literal=True)
 def fetch_line(typing: Any, address: Any, to_write: Any) -> Any:
     """Ask for the cache line of an address, with ``to_write`` (a literal 0 or 1) as its only owner; never faults."""
     write = to_write.literal_value
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer = ir.IntType(8).as_pointer()
-        kind = ir.FunctionType(ir.VoidType(), [pointer, I32, I32, I32])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        numbers = [ir.Constant(I32, value) for value in (write, _NEAR, _DATA)]
-        builder.call(function, [builder.inttoptr(arguments[0], pointer), *numbers])
+        prefetch_line(builder, arguments[0], write)
         return context.get_dummy_value()
 
     return types.void(types.int64, to_write), generate

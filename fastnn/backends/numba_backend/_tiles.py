@@ -17,6 +17,7 @@ from numba.extending import intrinsic
 
 from fastnn.backends.numba_backend._jit import TILE_VECTORS, VECTOR_BYTES
 from fastnn.backends.numba_backend._memory import I64
+from fastnn.backends.numba_backend._prefetch import prefetch_line
 
 FROM_ZERO, FROM_BIAS, FROM_MEMORY = 0, 1, 2
 """Where the accumulators of a tile start."""
@@ -82,9 +83,26 @@ def product_tile(typing: Any, zero: Any, mr: Any, nv: Any, start: Any, table: An
     """
     rows, vectors, begin, by_table = (x.literal_value for x in (mr, nv, start, table))
     signature = types.void(zero, mr, nv, start, table, *[types.int64] * 9)
+    return signature, _product(zero, rows, vectors, begin, by_table, ahead=False)
+
+
+@intrinsic(prefer_literal=True)
+def product_tile_ahead(typing: Any, zero: Any, mr: Any, nv: Any, start: Any, table: Any, a: Any, a_m: Any, a_t: Any,
+                       b: Any, b_t: Any, c: Any, c_m: Any, bias: Any, count: Any) -> Any:  # fmt: skip
+    """As ``product_tile``, and ask for the cache lines of the next ``mr`` rows of a on the way.
+
+    For rows of ``count`` elements without a gap. Weights that another core has updated come from its cache.
+    """
+    rows, vectors, begin, by_table = (x.literal_value for x in (mr, nv, start, table))
+    signature = types.void(zero, mr, nv, start, table, *[types.int64] * 9)
+    return signature, _product(zero, rows, vectors, begin, by_table, ahead=True)
+
+
+def _product(dtype: Any, rows: int, vectors: int, begin: int, by_table: int, ahead: bool) -> Any:
+    """Return what emits ``product_tile``."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        v = _Vectors(context, builder, zero)
+        v = _Vectors(context, builder, dtype)
         a, a_m, a_t, b, b_t, c, c_m, bias, count = arguments[5:]
         a_m, a_t, c_m = v.bytes(a_m), v.bytes(a_t), v.bytes(c_m)
         b_t = b_t if by_table else v.bytes(b_t)
@@ -115,6 +133,10 @@ def product_tile(typing: Any, zero: Any, mr: Any, nv: Any, start: Any, table: An
         row = b_at
         if by_table:
             row = builder.add(builder.load(builder.inttoptr(b_at, I64.as_pointer())), b_t)
+        if ahead:
+            # a bit at each step: the steps of a row see to ``rows`` rows
+            next_rows = builder.add(a, builder.mul(a_m, _constant(rows)))
+            prefetch_line(builder, builder.add(next_rows, builder.mul(t, _constant(rows * v.size))), 0)
         right = [v.load(v.at(row, n)) for n in range(vectors)]
         left = [v.broadcast(builder.add(a_row[m], a_at)) for m in range(rows)]
         # invariant: sums[m, n] holds the start and the products 0..t-1
@@ -130,7 +152,7 @@ def product_tile(typing: Any, zero: Any, mr: Any, nv: Any, start: Any, table: An
             v.store(s, v.at(c_row[m], n))
         return context.get_dummy_value()
 
-    return signature, generate
+    return generate
 
 
 @intrinsic(prefer_literal=True)

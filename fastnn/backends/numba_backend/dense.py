@@ -18,6 +18,7 @@ from fastnn.backends.numba_backend._tiles import (
     FROM_MEMORY,
     FROM_ZERO,
     product_tile,
+    product_tile_ahead,
     tile_rows,
     transpose_tile,
 )
@@ -30,6 +31,8 @@ more features, 15 % on 10 units)."""
 
 def _make_columns(start: int, vectors: int) -> Any:
     tall = TALL if vectors == TILE_VECTORS else tile_rows(vectors)
+    # of a forward product's weights each row lies behind the one before
+    tile = product_tile_ahead if start == FROM_BIAS else product_tile
 
     @inner
     def columns(zero, size, a, a_m, a_t, b, c, bias, rows, count):
@@ -37,8 +40,8 @@ def _make_columns(start: int, vectors: int) -> Any:
         m = 0
         # single rows wait for their own additions: of 8 rows and 9 rather two tiles of 4
         while m + tall <= rows and (tall != TALL or rows - m < 8 or rows - m > 9):
-            product_tile(zero, tall, vectors, start, 0, a + m * a_m * size, a_m, a_t, b, BLOCK, c + m * BLOCK * size,
-                         BLOCK, bias + m * size, count)  # fmt: skip
+            tile(zero, tall, vectors, start, 0, a + m * a_m * size, a_m, a_t, b, BLOCK, c + m * BLOCK * size, BLOCK,
+                 bias + m * size, count)  # fmt: skip
             m += tall
         if tall > 4:
             while m + 4 <= rows:

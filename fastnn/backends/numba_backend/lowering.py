@@ -276,7 +276,7 @@ class Lowering:
     def pack_weights(self, backward: Sequence[Op]) -> None:
         """Append a region that packs the weights of large layers for the gradients that flow back."""
         for o in backward:
-            if _packed_weights.pays(o, self.size):
+            if _packed_weights.pays(o, self.size, self.blocks * self.per):
                 w = o.operands["W"]
                 assert isinstance(w, Parameter)
                 units, features = w.shape
