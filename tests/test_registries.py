@@ -284,8 +284,12 @@ def registries() -> dict[str, Registry[Any]]:
     """Return every registry that a module of the package holds, by kind."""
     found = {}
     for module in pkgutil.walk_packages(fastnn.__path__, "fastnn."):
-        # what needs peers that are not installed holds none
-        if ".bench.peers" in module.name or module.name.endswith(("__main__", ".torch_modules")):
+        # what needs peers that are not installed holds none, and scripts run when they are imported
+        if (
+            ".bench.peers" in module.name
+            or ".bench.scripts" in module.name
+            or module.name.endswith(("__main__", ".torch_modules"))
+        ):
             continue
         for value in vars(importlib.import_module(module.name)).values():
             if isinstance(value, Registry):

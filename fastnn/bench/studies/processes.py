@@ -42,7 +42,7 @@ def run(command: list[str], **variables: str) -> tuple[float, str]:
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(PACKAGE), os.environ.get("PYTHONPATH")]))
     environment.update(variables)
     start = time.perf_counter()
-    done = subprocess.run([sys.executable, *command], env=environment, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-P", *command], env=environment, capture_output=True, text=True)
     taken = time.perf_counter() - start
     if done.returncode:
         raise FastnnError(f"{' '.join(command)} failed: {(done.stderr.strip() or '-').splitlines()[-1]}")
