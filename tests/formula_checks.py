@@ -59,9 +59,10 @@ def compiled(function: Callable[..., Any], args: Sequence[Any], results: int | N
     """
     import numba
 
-    from fastnn.backends.numba_backend.single_source import share
+    from fastnn.backends.numba_backend.single_source import share, tell_numba
 
     share(function)
+    tell_numba()
     names = [f"x{i}" for i in range(len(args))]
     at = [n if np.ndim(a) == 0 else f"{n}[i]" for n, a in zip(names, args, strict=True)]
     store = ["out[0, i] = r"] if results is None else [f"out[{k}, i] = r[{k}]" for k in range(results)]

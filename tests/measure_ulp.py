@@ -18,7 +18,7 @@ from typing import Any
 import numba
 import numpy as np
 
-import fastnn.backends.numba_backend.single_source  # noqa: F401  (makes the formulas callable below)
+from fastnn.backends.numba_backend.single_source import tell_numba
 from fastnn.formulas import FORMULAS
 from fastnn.formulas.primitives import bits, float32_from_bits, to_float64
 
@@ -98,6 +98,7 @@ def measure(name: str, stride: int) -> tuple[float, float]:
 
 
 def main() -> None:
+    tell_numba()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", default=[], help=f"of {', '.join(TRUTHS)}; all by default")
     parser.add_argument("--stride", type=int, default=1, help="take every so-manieth input only")

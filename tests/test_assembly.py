@@ -7,6 +7,7 @@ CPU at hand; ``legs.py --full`` runs this file for other CPUs too.
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 import re
 from functools import cache
@@ -17,9 +18,10 @@ import numpy as np
 import pytest
 from networks import Network, Stack, make_data, quantities
 
+import fastnn
 from fastnn import layers
 from fastnn.backends import numba_backend
-from fastnn.backends.numba_backend import _jit, dense, random, walker
+from fastnn.backends.numba_backend import _jit, _pipeline, dense, network, orthogonal, random, walker
 from fastnn.optimizers import SGD, Adam
 
 pytestmark = pytest.mark.needs_jit
@@ -104,20 +106,30 @@ def ops() -> dict[str, tuple[Any, ...]]:
 
 @cache
 def assembly(name: str) -> str:
-    """Return the machine code of an op, compiled without the disk cache."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_jit, "CACHE_FOLDER", None)
-        _jit.op.__wrapped__(*ops()[name])
-    return str(_jit._KEEP.pop()._library.get_asm_str())
+    """Return the machine code of an op."""
+    make, *arguments = ops()[name]
+    return str(_pipeline.assembly(make(*arguments)))
 
 
 def entries() -> dict[str, Any]:
-    """Return the compiled functions that Python calls."""
+    """Return the compiled functions that Python calls with arrays."""
     found = {}
-    for module in (walker, random):
+    for module in (network, orthogonal, random):
         for name, value in vars(module).items():
             if isinstance(value, numba.core.dispatcher.Dispatcher) and value.signatures:
                 found[name] = value
+    return found
+
+
+def jobs() -> dict[str, str]:
+    """Return the machine code of the ops that Python calls."""
+    makers = [(getattr(module, name), module) for module in (random, walker) for name in vars(module)
+              if name.startswith("make_")]  # fmt: skip
+    found = {}
+    for make, module in makers:
+        if make.__module__ == module.__name__:
+            for static in ((np.float32,), (np.float64,)) if inspect.signature(make).parameters else ((),):
+                found[f"{make.__name__} {static}"] = str(_pipeline.assembly(make(*static)))
     return found
 
 
@@ -132,17 +144,22 @@ def test_no_op_holds_a_fused_instruction():
 
 
 def test_no_entry_holds_a_fused_instruction(monkeypatch):
-    random.normal(0, 0, 0, 0, 70, np.float64)
-    random.uniform(0, 0, 0, 0, 70, np.float32)
+    random.bernoulli_mask(0, 0, 0, 0, 70, 0.5)
     random.orthogonal(0, 0, 0, 0, 5, 3)
-    network = RUNS[0][0].plan()
-    quantities(numba_backend, network, np.float32, make_data(network, np.float32, 3), 2, None, 1)
-    assert {"run_steps", "_fill_normal"} <= set(entries())
+    fastnn.forward_propagation(np.ones((2, 3)), fastnn.initialize_parameters(2, 4, 1))
+    assert {"_fill_bernoulli", "_fill", "_run_once"} <= set(entries())
     monkeypatch.setattr(_jit, "CACHE_FOLDER", None)
     for name, dispatcher in entries().items():
-        fresh = _jit.entry(dispatcher.py_func)
+        fresh = _jit.entry(dispatcher.py_func).compiled
         fresh.compile(dispatcher.signatures[0])
         (text,) = fresh.inspect_asm().values()
+        assert text.count("\n") > 20, f"{name}: no assembly"
+        assert not FUSED.search(text), f"{name}: {FUSED.search(text)[0]}"
+
+
+def test_no_job_holds_a_fused_instruction():
+    assert {"make_walk ()", "make_fill_permutation ()"} <= set(jobs())
+    for name, text in jobs().items():
         assert text.count("\n") > 20, f"{name}: no assembly"
         assert not FUSED.search(text), f"{name}: {FUSED.search(text)[0]}"
 

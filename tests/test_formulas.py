@@ -245,6 +245,7 @@ def parity_inputs(formula: Formula, dtype: Any) -> tuple[Any, ...]:
 
 def compiled(formula: Formula) -> tuple[Any, Any]:
     """Return the formula compiled on scalars, and a compiled loop over arrays that calls it."""
+    single_source.tell_numba()
     function = formula.function
     if formula.arity == 1:
         scalar = numba.njit(error_model="numpy", forceinline=True)(lambda x: function(x))

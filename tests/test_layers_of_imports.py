@@ -34,7 +34,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("exchange",),
     ("search",),
     ("tabular",),
-    ("bench",),
+    ("bench", "warmup"),
     ("comparison",),
     ("cli",),
     ("__main__", "__init__"),

@@ -206,12 +206,13 @@ def test_compiled_bits_equal_numpys(name, dtype):
 
 def flat(rule):
     """Return the rule's update as a function of separate arguments that returns one tuple."""
-    from fastnn.backends.numba_backend.single_source import share
+    from fastnn.backends.numba_backend.single_source import share, tell_numba
 
     slots = [f"s{i}" for i in range(len(rule.slots))]
     scalars = [f"c{i}" for i in range(len(rule.scalar_names))]
     packed = f"({''.join(s + ', ' for s in slots)}), ({''.join(c + ', ' for c in scalars)})"
     scope = {"update": share(rule.update)}
+    tell_numba()
     exec(
         f"def flat({', '.join(['w', 'g', *slots, *scalars])}):\n"
         f"    new, state = update(w, g, {packed})\n    return (new,) + state\n",

@@ -193,9 +193,10 @@ def compiled(function):
     """Return the loop over a pair of arrays that compiled code runs."""
     import numba
 
-    from fastnn.backends.numba_backend.single_source import share
+    from fastnn.backends.numba_backend.single_source import share, tell_numba
 
     share(function)
+    tell_numba()
 
     @numba.njit(error_model="numpy")
     def run(first, second, result):

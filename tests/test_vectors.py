@@ -15,7 +15,7 @@ from networks import awkward
 
 from fastnn.activations import ACTIVATIONS, Activation
 from fastnn.backends import numba_backend, numpy_backend
-from fastnn.backends.numba_backend import _jit, activation, elementwise
+from fastnn.backends.numba_backend import _jit, _pipeline, activation, elementwise
 from fastnn.backends.numba_backend._vector_loops import INTERLEAVED, vector_loop, widest
 from fastnn.backends.numba_backend.single_source import share
 from fastnn.formulas import FORMULAS, exp
@@ -32,8 +32,8 @@ def compiled(make: Any, *arguments: Any) -> tuple[int, str]:
     """Return address and machine code of an op, compiled without the disk cache."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_jit, "CACHE_FOLDER", None)
-        address = _jit._compile_op(make, *arguments)
-    return address, str(_jit._KEEP[-1]._library.get_asm_str())
+        address = _jit._compiled((make, *arguments))
+    return address, _pipeline.assembly(make(*arguments))
 
 
 def make_in_place(dtype: Any, formula: Any) -> Any:

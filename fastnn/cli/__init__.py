@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from importlib import metadata
 from types import ModuleType
 
-from fastnn.cli import bench, compare, demo, info, predict, search, train
+from fastnn.cli import bench, compare, demo, info, predict, search, train, warmup
 from fastnn.errors import FastnnError
 
 COMMANDS: dict[str, tuple[ModuleType, str]] = {
@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[ModuleType, str]] = {
     "search": (search, "find hyperparameters for a table: grid, random, successive halving"),
     "compare": (compare, "run one network on both backends: same bits? how fast?"),
     "bench": (bench, "measure fastnn beside NumPy, PyTorch, JAX, scikit-learn and onnxruntime"),
+    "warmup": (warmup, "compile ahead what networks need, so that the first training starts at once"),
     "info": (info, "versions, threads, CPU features, cache, and a check of the arithmetic"),
 }
 

@@ -1,8 +1,8 @@
 """exp, log, tanh and their kin: fastnn's own sequences of IEEE-754 operations, one text for both backends.
 
 Each function takes NumPy arrays or NumPy scalars of float32 or float64 and returns the same kind; Numba
-code calls the same functions on scalars once ``backends/numba_backend/single_source.py`` is imported. The
-lines may overflow or make NaN on their way to a right answer, and NumPy warns of that: callers use
+code calls the same functions on scalars once ``tell_numba`` of ``backends/numba_backend/single_source.py`` was called.
+The lines may overflow or make NaN on their way to a right answer, and NumPy warns of that: callers use
 ``np.errstate``.
 """
 

@@ -1,8 +1,11 @@
-"""The fast backend: kernels compiled by Numba, the same bits as ``numpy_backend``."""
+"""The fast backend: kernels compiled by Numba, the same bits as ``numpy_backend``.
+
+Numba itself is imported when something has to be compiled, or a launch takes threads.
+"""
 
 from __future__ import annotations
 
-from fastnn.backends.numba_backend import _compiling, random
+from fastnn.backends.numba_backend import random
 from fastnn.backends.numba_backend.elementwise import apply_formula, first_outside, sigmoid
 from fastnn.backends.numba_backend.executor import NumbaExecutor as executor
 from fastnn.backends.numba_backend.functions import (
@@ -34,8 +37,6 @@ from fastnn.backends.numba_backend.network import (
     update_function,
 )
 from fastnn.backends.numba_backend.rows import row_function
-
-_compiling.hold_interrupts()
 
 __all__ = [
     "activation_backward",

@@ -9,11 +9,11 @@ import sys
 from typing import Any
 
 from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
+from fastnn.backends.numba_backend._jit import Lazy, intrinsic, types
 from fastnn.backends.numba_backend._memory import I64
+
+cgutils: Any = Lazy("numba.core.cgutils")
 
 _ORDER = "seq_cst"
 

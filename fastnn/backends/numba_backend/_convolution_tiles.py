@@ -9,10 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import types
-from numba.extending import intrinsic
-
-from fastnn.backends.numba_backend._jit import VECTOR_BYTES
+from fastnn.backends.numba_backend._jit import VECTOR_BYTES, intrinsic, types
 from fastnn.backends.numba_backend._memory import I64
 from fastnn.backends.numba_backend._tiles import _constant, _Vectors
 

@@ -4,6 +4,9 @@ Flags: ``error_model="numpy"`` because the zero-division check of Python semanti
 division (1M sigmoids: 8 ms against 1.1); never ``fastmath``, which would reassociate and fuse. Compiled code is
 kept in a folder named after a hash of every source of the package: Numba's cache looks at the file of the function
 alone and would miss an edit in a file it calls into. Without a writable folder everything still runs, uncached.
+
+Numba is imported when something is compiled (``_pipeline.py``), not before: kernels are written against the stand-ins
+here, which Numba is told about then.
 """
 
 from __future__ import annotations
@@ -11,41 +14,210 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import importlib
 import os
 import platform
 import secrets
 import shutil
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FunctionType
-from typing import Any
+from typing import Any, TypeVar
 
-import numba
-from numba.core import config, sigutils
-from numba.core.bytecode import FunctionIdentity
-from numba.core.caching import FunctionCache
-from numba.core.ccallback import CFunc
-from numba.core.codegen import get_host_cpu_features
+import llvmlite.binding
 
+from fastnn.backends.numba_backend import _objects
 from fastnn.errors import UnavailableError
 
-if config.DISABLE_JIT:
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def setting(name: str) -> Any:
+    """Return a setting of Numba's, from the environment where Numba has not been imported: None for the default."""
+    if "numba" in sys.modules or Path(".numba_config.yaml").exists():
+        return getattr(importlib.import_module("numba.core.config"), name, None)
+    return os.environ.get(f"NUMBA_{name}") or None
+
+
+if str(setting("DISABLE_JIT") or "0") != "0":
     raise UnavailableError(
         "the numba backend is compiled code, and NUMBA_DISABLE_JIT is set: unset it, or use backend='numpy'"
     )
 
-_FLAGS: dict[str, Any] = {"error_model": "numpy", "fastmath": False}
+FLAGS: dict[str, Any] = {"error_model": "numpy", "fastmath": False}
 
-FunctionIdentity._unique_ids = iter(lambda: secrets.randbits(63), -1)
-"""Numbers that tell functions of one name apart in compiled code. Numba counts them from 1 in each process, so closures
-that two processes compiled and cached may bear one number; a third process that loads both runs the first in place of
-the second (RMSprop's update in a model with Adagrad, say)."""
+OP_ARGUMENTS = 5
+"""Every op takes as many int64; in a program: address of the context, address of its record, two positions, address of
+scratch."""
 
-OP_SIGNATURE = "void(int64, int64, int64, int64, int64)"
-"""Every op of a program: address of the context, address of its record, two positions, address of scratch."""
+
+class Lazy:
+    """A module that is imported when something of it is asked for."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(importlib.import_module(self._name), name)
+
+
+types: Any = Lazy("numba.core.types")
+"""Numba's types, for definitions of intrinsics."""
+
+
+class Borrowed:
+    """Something of Numba's that kernels call."""
+
+    def __init__(self, module: str, name: str) -> None:
+        self.module, self.name = module, name
+
+    @property
+    def real(self) -> Any:
+        return getattr(importlib.import_module(self.module), self.name)
+
+
+class Inner:
+    """A function that kernels call; what is compiled of it becomes part of them."""
+
+    def __init__(self, function: Callable[..., Any], *, forced: bool = False, allocates: bool = False) -> None:
+        self.function, self.forced, self.allocates = function, forced, allocates
+        functools.update_wrapper(self, function)
+
+    @functools.cached_property
+    def compiled(self) -> Any:
+        """Numba's dispatcher for kernels; it cannot be called from Python."""
+        pipeline = _pipeline()
+        if self.allocates:
+            return pipeline.numba.njit(nogil=True, **FLAGS)(self.function)
+        return pipeline.numba.njit(pipeline_class=pipeline.Kernels, forceinline=self.forced, **pipeline.OPTIONS)(
+            self.function
+        )
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Run it from Python, compiled, which only tests and experiments do."""
+        return entry(self.function)(*arguments)
+
+
+class Intrinsic:
+    """LLVM code that kernels call: Numba's ``intrinsic``, defined when something is compiled."""
+
+    def __init__(self, definition: Callable[..., Any], prefer_literal: bool) -> None:
+        self.definition, self.prefer_literal = definition, prefer_literal
+
+    @functools.cached_property
+    def kind(self) -> Any:
+        """Numba's type of it."""
+        return _pipeline().intrinsic_type(self, self.definition, self.prefer_literal)
+
+
+class Entry:
+    """A function that Python calls. The first call puts Numba's dispatcher in its place in its module."""
+
+    def __init__(self, function: Callable[..., Any], parallel: bool) -> None:
+        self.py_func, self._parallel = function, parallel
+        functools.update_wrapper(self, function)
+
+    @functools.cached_property
+    def compiled(self) -> Any:
+        pipeline = _pipeline()
+        numba = pipeline.numba
+        pipeline.tell()
+        options = {"prange": True, "reduction": False, "fusion": False, "setitem": False, "stencil": False,
+                   "numpy": False, "inplace_binop": False}  # fmt: skip
+        names = self.py_func.__globals__
+        if self._parallel:
+            names["prange"] = numba.prange
+        with _cache_folder() as cache:
+            made = numba.njit(nogil=True, cache=cache, parallel=options if self._parallel else False, **FLAGS)(
+                self.py_func
+            )
+        if names.get(self.py_func.__name__) is self:
+            names[self.py_func.__name__] = made
+        return made
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.compiled(*arguments)
+
+
+def inner(function: Callable[..., Any]) -> Any:
+    """Compile a function that only other kernels call; its code is cached as part of theirs."""
+    return Inner(function)
+
+
+def helper(function: Callable[..., Any]) -> Any:
+    """Compile a function that only entries call; it may allocate, and hand on arrays that are allocated."""
+    return Inner(function, allocates=True)
+
+
+def entry(function: Callable[..., Any], *, parallel: bool = False) -> Any:
+    """Compile a function that Python calls; cached on disk, the GIL released.
+
+    With ``parallel``, ``prange`` in it stands for Numba's; its module may say ``prange = range``.
+    """
+    return Entry(function, parallel)
+
+
+def dispatcher_of(entry: Any) -> Any:
+    """Return Numba's dispatcher of an entry."""
+    return entry.compiled if isinstance(entry, Entry) else entry
+
+
+def entry_point(entry: Any, *signature: Any) -> Callable[..., Any]:
+    """Return the machine code for arguments of these types as a Python function that looks at no argument's type.
+
+    A call of two arrays takes 0.32 us, 0.45 through Numba's dispatcher, and read-only arrays need no code of their own.
+    The caller vouches for dtypes, axes and contiguity.
+    """
+    dispatcher = dispatcher_of(entry)
+    dispatcher.compile(signature)
+    found: Callable[..., Any] = dispatcher.overloads[signature].entry_point
+    return found
+
+
+def intrinsic(definition: Callable[..., Any] | None = None, *, prefer_literal: bool = False) -> Any:
+    """Define LLVM code by ``definition(typing, *types)``, as Numba's decorator of that name does."""
+    if definition is None:
+        return functools.partial(intrinsic, prefer_literal=prefer_literal)
+    return Intrinsic(definition, prefer_literal)
+
+
+PENDING: list[tuple[str, Callable[..., Any], Any]] = []
+"""What compiled code shall call for functions of plain Python, and Numba has not been told yet."""
+
+
+def inlined(function: F) -> F:
+    """Make a function of plain Python callable, inlined, from compiled code; return it unchanged."""
+    PENDING.append(("function", function, Inner(function, forced=True)))
+    return function
+
+
+def defined(function: Callable[..., Any]) -> Callable[[F], F]:
+    """Let an intrinsic's definition stand for a function of plain Python in compiled code."""
+
+    def register(definition: F) -> F:
+        PENDING.append(("intrinsic", function, definition))
+        return definition
+
+    return register
+
+
+def chosen(function: Callable[..., Any], choose: Callable[..., Callable[..., Any]]) -> None:
+    """Let the function that ``choose(*types)`` returns stand for ``function`` in compiled code."""
+    PENDING.append(("overload", function, choose))
+
+
+def warm_up_compiler() -> None:
+    """Import Numba and let it prepare for compiling."""
+    _pipeline().prepare()
+
+
+def _pipeline() -> Any:
+    """Return the module that compiles; importing it imports Numba."""
+    return importlib.import_module("fastnn.backends.numba_backend._pipeline")
 
 
 KERNEL_SOURCES = ("activations", "backends/numba_backend", "contract.py", "formulas", "losses", "optimizers", "random",
@@ -67,8 +239,8 @@ def _source_digest() -> str:
 
 def _user_cache() -> Path:
     """Return the folder for compiled code of this user, by the platform's convention."""
-    if config.CACHE_DIR:
-        return Path(config.CACHE_DIR)
+    if folder := setting("CACHE_DIR"):
+        return Path(folder)
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches"
     if sys.platform == "win32":
@@ -104,6 +276,7 @@ CACHE_FOLDER = _writable_cache()
 @contextlib.contextmanager
 def _cache_folder() -> Iterator[bool]:
     """Point Numba's cache at our folder while a dispatcher is made; yield whether there is one."""
+    config: Any = importlib.import_module("numba.core.config")
     if CACHE_FOLDER is None:
         yield False
         return
@@ -115,44 +288,6 @@ def _cache_folder() -> Iterator[bool]:
         config.CACHE_DIR = before
 
 
-def inner(function: Callable[..., Any]) -> Any:
-    """Compile a function that only other kernels call; its code is cached as part of theirs."""
-    return numba.njit(nogil=True, **_FLAGS)(function)
-
-
-def entry(function: Callable[..., Any], *, parallel: bool = False) -> Any:
-    """Compile a function that Python calls; cached on disk, the GIL released."""
-    with _cache_folder() as cache:
-        options = {"prange": True, "reduction": False, "fusion": False, "setitem": False, "stencil": False,
-                   "numpy": False, "inplace_binop": False}  # fmt: skip
-        return numba.njit(nogil=True, cache=cache, parallel=options if parallel else False, **_FLAGS)(function)
-
-
-def entry_point(dispatcher: Any, *signature: Any) -> Callable[..., Any]:
-    """Return the machine code for arguments of these types as a Python function that looks at no argument's type.
-
-    A call of two arrays takes 0.32 us, 0.45 through the dispatcher, and read-only arrays need no code of their own.
-    The caller vouches for dtypes, axes and contiguity.
-    """
-    dispatcher.compile(signature)
-    found: Callable[..., Any] = dispatcher.overloads[signature].entry_point
-    return found
-
-
-class _KeyedCache(FunctionCache):
-    """A cache of compiled code that tells closures of one text apart by a key of ours.
-
-    Numba's own key pickles what a closure holds, and jitted functions pickle differently in each process.
-    """
-
-    def __init__(self, function: Callable[..., Any], key: str) -> None:
-        self._key = key
-        super().__init__(function)
-
-    def _index_key(self, signature: Any, codegen: Any) -> Any:
-        return signature, codegen.magic_tuple(), self._key
-
-
 def _key_of(thing: Any) -> str | None:
     """Return a name for an argument of an op's maker that is the same in every process, or None."""
     if thing is None or isinstance(thing, bool | int | float | str):
@@ -160,33 +295,121 @@ def _key_of(thing: Any) -> str | None:
     if isinstance(thing, tuple):
         keys = [_key_of(part) for part in thing]
         return None if None in keys else repr(keys)
+    if isinstance(thing, Inner):
+        thing = thing.function
     if isinstance(thing, type | FunctionType) and thing.__module__.partition(".")[0] in ("fastnn", "numpy"):
         module, name = str(thing.__module__), str(thing.__qualname__)
-        return f"{module}.{name}" if getattr(sys.modules.get(module), name, None) is thing else None
+        found = getattr(sys.modules.get(module), name, None)
+        return f"{module}.{name}" if found is thing or getattr(found, "function", None) is thing else None
     return None  # a user's own function: its file may change, and the cache would not know
 
 
-def _compile_op(make: Callable[..., Callable[..., None]], *arguments: Any) -> int:
+@functools.cache
+def _machine() -> str:
+    """Return what machine code depends on beside the sources: the CPU compiled for, and the compiler."""
+    target = f"{llvmlite.binding.get_process_triple()} {setting('CPU_NAME') or llvmlite.binding.get_host_cpu_name()}"
+    level = setting("OPT")
+    if level == "max" or getattr(level, "is_opt_max", False):
+        level = 4  # the same words whether Numba has been imported or not
+    opt = 3 if level is None else int(level)
+    return f"{target} {','.join(sorted(_features()))} opt {opt} {_objects.compiler_stamp()}"
+
+
+_ADDRESSES: dict[tuple[Any, ...], int] = {}
+"""Ops that this process has."""
+
+_OPS = threading.RLock()
+"""Held while an op is compiled or loaded, so that threads that ask for one op get the same."""
+
+
+class _Planned(threading.local):
+    """The ops that this thread asked for while nothing was to be compiled; see ``planning``."""
+
+    def __init__(self) -> None:
+        self.ops: list[tuple[Any, ...]] | None = None
+
+
+_planned = _Planned()
+
+
+@contextlib.contextmanager
+def planning() -> Iterator[list[tuple[Any, ...]]]:
+    """Note in a list which ops this thread asks for, with their arguments; none is compiled or run meanwhile."""
+    before, _planned.ops = _planned.ops, []
+    try:
+        yield _planned.ops
+    finally:
+        _planned.ops = before
+
+
+def is_planning() -> bool:
+    """Return whether ops are noted instead of compiled."""
+    return _planned.ops is not None
+
+
+def _key(what: tuple[Any, ...]) -> str | None:
+    """Return the whole key of an op's machine code on disk, or None where it cannot be kept there."""
+    name = _key_of(what)
+    return None if name is None or CACHE_FOLDER is None else f"{name}\n{_machine()}"
+
+
+def is_ready(what: tuple[Any, ...]) -> bool:
+    """Return whether an op needs no compiling: this process has it, or it is on disk."""
+    if what in _ADDRESSES:
+        return True
+    key = _key(what)
+    return key is not None and CACHE_FOLDER is not None and _objects.path_of(CACHE_FOLDER, key).exists()
+
+
+def _compiled(what: tuple[Any, ...]) -> int:
+    """Return the address of an op, from disk or compiled."""
+    make, *arguments = what
+    key = _key(what)
+    symbol = _objects.symbol_of(secrets.token_hex() if key is None else key)
+    code = None if key is None or CACHE_FOLDER is None else _objects.read(CACHE_FOLDER, key)
+    if code is None:
+        code, alone = _pipeline().machine_code(make(*arguments), symbol)
+        if alone and key is not None and CACHE_FOLDER is not None:
+            _objects.write(CACHE_FOLDER, key, code)
+    return _objects.load(code, symbol)
+
+
+def op(make: Callable[..., Callable[..., None]], *arguments: Any) -> int:
     """Compile the op that ``make(*arguments)`` returns and return its address.
 
     Compiled code is cached in memory by the arguments, and on disk where every argument is a plain value or a
     function or class of fastnn's own; a user's function is compiled once a process.
     """
-    function = make(*arguments)
-    compiled: Any = CFunc(function, sigutils.normalize_signature(OP_SIGNATURE), locals={}, options=dict(_FLAGS))
-    key = _key_of((make, *arguments))
-    with _cache_folder() as cache:
-        if cache and key is not None:
-            compiled._cache = _KeyedCache(function, key)
-        compiled.compile()
-    _KEEP.append(compiled)
-    return int(compiled.address)
+    what = (make, *arguments)
+    if _planned.ops is not None:
+        _planned.ops.append(what)
+        return 0
+    found = _ADDRESSES.get(what)
+    if found is None:
+        with _OPS:
+            found = _ADDRESSES.get(what)
+            if found is None:
+                found = _ADDRESSES[what] = _compiled(what)
+    return found
 
 
-op: Callable[..., int] = functools.cache(_compile_op)
+_CALLS: dict[tuple[Any, ...], Callable[..., None]] = {}
 
-_KEEP: list[Any] = []
-"""Compiled ops: their code lives as long as these objects."""
+
+def call_op(make: Callable[..., Callable[..., None]], *arguments: Any) -> Callable[..., None]:
+    """Return the op that ``make(*arguments)`` returns as a function of five int64 that Python can call."""
+    what = (make, *arguments)
+    if _planned.ops is not None:
+        op(*what)
+        return _do_nothing
+    found = _CALLS.get(what)
+    if found is None:
+        found = _CALLS[what] = _objects.CALL(op(*what))
+    return found
+
+
+def _do_nothing(*arguments: int) -> None:
+    """Stand for an op while ops are only noted."""
 
 
 def _features() -> frozenset[str]:
@@ -194,8 +417,15 @@ def _features() -> frozenset[str]:
 
     With ``NUMBA_CPU_NAME`` alone Numba still asks for the host's, but for ``generic``, which means none.
     """
-    text = get_host_cpu_features() if config.CPU_FEATURES is None else config.CPU_FEATURES
-    return frozenset(part[1:] for part in text.split(",") if part.startswith("+"))
+    text = setting("CPU_FEATURES")
+    if text is None and setting("CPU_NAME") == "generic":
+        text = ""
+    if text is None:
+        text = llvmlite.binding.get_host_cpu_features().flatten()
+    found = frozenset(part[1:] for part in text.split(",") if part.startswith("+"))
+    if str(setting("ENABLE_AVX") or "1") == "0":
+        found = frozenset(name for name in found if not name.startswith("avx"))
+    return found
 
 
 def _vector_bytes() -> int:

@@ -10,12 +10,12 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba import carray, types
-from numba.extending import intrinsic
 
-from fastnn.backends.numba_backend._jit import VECTOR_BYTES, inner
+from fastnn.backends.numba_backend._jit import VECTOR_BYTES, Lazy, intrinsic, types
 
 I64 = ir.IntType(64)
+
+arrayobj: Any = Lazy("numba.np.arrayobj")
 
 
 @intrinsic
@@ -28,10 +28,35 @@ def _pointer(typing: Any, zero: Any, address: Any) -> Any:
     return types.CPointer(zero)(zero, types.int64), generate
 
 
-@inner
-def view(zero, address, n):
+@intrinsic
+def view(typing: Any, zero: Any, address: Any, n: Any) -> Any:
     """Return ``n`` elements of the type of ``zero`` at ``address`` as an array."""
-    return carray(_pointer(zero, address), (n,))
+    array = types.Array(zero, 1, "C")
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        made = arrayobj.make_array(array)(context, builder)
+        data = builder.inttoptr(arguments[1], context.get_data_type(zero).as_pointer())
+        size = ir.Constant(I64, context.get_abi_sizeof(context.get_data_type(zero)))
+        arrayobj.populate_array(made, data, [arguments[2]], [size], size, None)
+        return made._getvalue()
+
+    return array(zero, types.int64, types.int64), generate
+
+
+@intrinsic
+def table(typing: Any, zero: Any, address: Any, rows: Any, columns: Any) -> Any:
+    """Return ``rows`` x ``columns`` elements of the type of ``zero`` at ``address`` as an array."""
+    array = types.Array(zero, 2, "C")
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        made = arrayobj.make_array(array)(context, builder)
+        data = builder.inttoptr(arguments[1], context.get_data_type(zero).as_pointer())
+        size = ir.Constant(I64, context.get_abi_sizeof(context.get_data_type(zero)))
+        strides = [builder.mul(arguments[3], size), size]
+        arrayobj.populate_array(made, data, arguments[2:], strides, size, None)
+        return made._getvalue()
+
+    return array(zero, types.int64, types.int64, types.int64), generate
 
 
 @intrinsic
@@ -73,4 +98,4 @@ def wide_vectors(typing: Any) -> Any:
     return types.void(), generate
 
 
-__all__ = ["I64", "call", "float_from_int_bits", "view", "wide_vectors"]
+__all__ = ["I64", "call", "float_from_int_bits", "table", "view", "wide_vectors"]

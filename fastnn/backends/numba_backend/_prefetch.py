@@ -9,12 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
 from fastnn.backends.numba_backend._atomic import CACHE_LINE
-from fastnn.backends.numba_backend._jit import inner
+from fastnn.backends.numba_backend._jit import Lazy, inner, intrinsic, types
+
+cgutils: Any = Lazy("numba.core.cgutils")
 
 I32 = ir.IntType(32)
 _NEAR, _DATA = 3, 1

@@ -76,9 +76,12 @@ def make_dense_row_in_place(dtype: Any) -> Callable[..., None]:
         vectors = (units + lanes - 1) // lanes
         for n in range(samples):
             z = view(zero, target + n * z_row, vectors * lanes)
-            z[:] = zero
+            for i in range(vectors * lanes):
+                z[i] = zero
             if b != 0:
-                z[:units] = view(zero, b, units)
+                bias = view(zero, b, units)
+                for i in range(units):
+                    z[i] = bias[i]
         table = scratch + _TABLE
         for first in range(0, vectors, 2):
             nv = min(2, vectors - first)

@@ -11,9 +11,8 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
+from fastnn.backends.numba_backend._jit import intrinsic, types
 from fastnn.backends.numba_backend._memory import _pointer as pointer
 
 STREAMS = 16

@@ -12,10 +12,8 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
-from fastnn.backends.numba_backend._jit import TILE_VECTORS, VECTOR_BYTES
+from fastnn.backends.numba_backend._jit import TILE_VECTORS, VECTOR_BYTES, intrinsic, types
 from fastnn.backends.numba_backend._memory import I64
 from fastnn.backends.numba_backend._prefetch import prefetch_line
 

@@ -14,12 +14,11 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
-from fastnn.backends.numba_backend._jit import TILE_VECTORS, VECTOR_BYTES
+from fastnn.backends.numba_backend._jit import TILE_VECTORS, VECTOR_BYTES, Lazy, intrinsic, types
 from fastnn.backends.numba_backend._vectors import I64, LLVM_TYPES, Vectors
+
+cgutils: Any = Lazy("numba.core.cgutils")
 
 INTERLEAVED = TILE_VECTORS
 """Vectors computed on in turn: 4 where there are 32 registers, 2 where there are 16. (One core of an AVX-512 Xeon, 1, 2

@@ -13,8 +13,11 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba.core import cgutils
 from numpy.lib.mixins import NDArrayOperatorsMixin
+
+from fastnn.backends.numba_backend._jit import Lazy
+
+cgutils: Any = Lazy("numba.core.cgutils")
 
 I64 = ir.IntType(64)
 

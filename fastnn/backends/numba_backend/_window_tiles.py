@@ -13,10 +13,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
-from fastnn.backends.numba_backend._jit import TILE_VECTORS, VECTOR_BYTES, inner
+from fastnn.backends.numba_backend._jit import TILE_VECTORS, VECTOR_BYTES, inner, intrinsic, types
 from fastnn.backends.numba_backend._layout import BLOCK
 from fastnn.backends.numba_backend._memory import I64
 from fastnn.backends.numba_backend._tiles import _constant, _Vectors

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import prange
 
 from fastnn.backends.numba_backend import _launch
 from fastnn.backends.numba_backend._columns import float_dtype
@@ -22,6 +21,8 @@ from fastnn.backends.numba_backend.single_source import share
 from fastnn.formulas import FORMULAS
 
 Array = np.ndarray[Any, Any]
+
+prange = range
 
 PARALLEL_FROM = 32768
 """Elements from which a launch pays."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.backends.numba_backend import _launch, _layout, _team, walker, workspace
+from fastnn.backends.numba_backend import _jit, _launch, _layout, _team, walker, workspace
 from fastnn.backends.numba_backend._layout import BLOCK, LEAST_PER_BLOCK
 from fastnn.backends.numba_backend.lowering import Lowering, Program
 from fastnn.optimizers import Optimizer
@@ -99,10 +99,11 @@ class NumbaExecutor:
         key = (program, data.x.dtype, y_type, predictions, per)
         found = self._programs.get(key)
         if found is None or found.blocks < blocks or found.samples < batch or found.workers < workers:
-            lowering = Lowering(
+            found = Lowering(
                 self, program, data.x.dtype.type, None if y_type is None else y_type.type, blocks, batch, workers, per
-            )
-            found = self._programs[key] = lowering.program(predictions)
+            ).program(predictions)  # fmt: skip
+            if not _jit.is_planning():
+                self._programs[key] = found
         return found
 
 

@@ -13,12 +13,11 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numba
 import numpy as np
 
 from fastnn.backends.numba_backend import _launch, _layout, _team, walker
 from fastnn.backends.numba_backend._columns import make_pack_columns, make_unpack_columns
-from fastnn.backends.numba_backend._jit import entry, entry_point, inner, op
+from fastnn.backends.numba_backend._jit import Lazy, dispatcher_of, entry, entry_point, helper, op
 from fastnn.backends.numba_backend._layout import (
     BLOCK,
     BLOCKS,
@@ -43,6 +42,8 @@ from fastnn.plan.dense_network import DenseNetwork
 from fastnn.plan.executor import State
 from fastnn.plan.plan import Tensor
 
+numba: Any = Lazy("numba")
+
 Array = np.ndarray[Any, Any]
 
 KEPT_PROGRAMS = 32
@@ -58,8 +59,8 @@ KEPT_BYTES = 1 << 24
 """Programs with larger workspaces are made anew each time."""
 
 
-@entry
-def _finite(out, checked):
+@helper
+def _is_finite(out, checked):
     """Return whether the first ``checked`` elements of ``out`` are finite."""
     flat = out.reshape(-1)[:checked]
     wrong = 0
@@ -68,11 +69,17 @@ def _finite(out, checked):
     return wrong == 0
 
 
+@entry
+def _finite(out, checked):
+    """Return ``_is_finite``, to Python."""
+    return _is_finite(out, checked)
+
+
 _REGIONS, _REGION_COUNT, _RECORDS, _RECORD_COUNT, _CONTEXT, _SCRATCH, _CHECKED, _INPUTS, _SHAPES = range(9)
 """What ``_run_once`` reads from a program's header: two arguments cost 0.4 us less than nine."""
 
 
-@inner
+@helper
 def _run(header_at, out):
     header = view(0, header_at, 9)
     regions = view(0, header[_REGIONS], header[_REGION_COUNT] * REGION_SIZE).reshape((-1, REGION_SIZE))
@@ -82,7 +89,7 @@ def _run(header_at, out):
     for region in range(header[_REGION_COUNT]):
         run_region(regions[region], records, header[_RECORDS], header[_CONTEXT], context[SAMPLES], BLOCK,
                    header[_SCRATCH])  # fmt: skip
-    return _finite(out, header[_CHECKED])
+    return _is_finite(out, header[_CHECKED])
 
 
 @entry
@@ -151,7 +158,7 @@ class _Columns(Lowering):
             self.slots.pop(len(plan.parameters) + 2)[...] = 1
         self.results = np.zeros(plan.size, dtype)
         executor = NumbaExecutor(plan, dtype, State(self.inputs, self.results))
-        workers = int(numba.config.NUMBA_NUM_THREADS)
+        workers = _launch.most()
         blocks = -(-samples // BLOCK)
         if not backward:
             blocks = min(blocks, workers)
@@ -283,8 +290,9 @@ def network_forward(network: DenseNetwork, dtype: np.dtype[Any], parameters: Seq
 _compiling = threading.Lock()
 
 
-def _compile_only(dispatcher: Any, *signature: Any) -> None:
+def _compile_only(function: Any, *signature: Any) -> None:
     """Compile an entry for these types; with others that nobody asked for, a call raises TypeError."""
+    dispatcher = dispatcher_of(function)
     with _compiling:
         if signature not in dispatcher.overloads:
             dispatcher.disable_compile(False)

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.backends.numba_backend._jit import entry, inner
+from fastnn.backends.numba_backend._jit import entry, helper
 from fastnn.contract import VECTOR_LANES
 
 _TILE = 32
 """Columns worked on together: a tile of 2048 rows takes 512 KiB, its partial sums 16 KiB."""
 
 
-@inner
+@helper
 def _clear(matrix: Any) -> None:
     for i in range(matrix.shape[0]):
         row = matrix[i]
@@ -27,7 +27,7 @@ def _clear(matrix: Any) -> None:
             row[c] = 0.0
 
 
-@inner
+@helper
 def _combine(partial: Any) -> None:
     """Leave in ``partial[0]`` the pairwise sum of the rows, neighbours first (a power of two of them)."""
     gap = 1
@@ -40,7 +40,7 @@ def _combine(partial: Any) -> None:
         gap *= 2
 
 
-@inner
+@helper
 def _make_reflections(x: Any, v: Any, tau: Any, sign: Any) -> None:
     """Fill the vectors, factors and signs of the reflections from the rows of ``x``."""
     partial = np.empty((VECTOR_LANES, 1))
@@ -56,7 +56,7 @@ def _make_reflections(x: Any, v: Any, tau: Any, sign: Any) -> None:
         v[j, j] = x[j, j] - sign[j] * norm
 
 
-@inner
+@helper
 def _reflect(tile: Any, v: Any, tau: Any, j: Any, partial: Any) -> None:
     """Apply reflection ``j`` to a tile of columns: tile = tile - v (tau (v' tile)), rows from j on."""
     _clear(partial)

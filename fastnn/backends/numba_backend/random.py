@@ -11,12 +11,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba.extending import overload
 from numpy.typing import NDArray
 
-from fastnn.backends.numba_backend._jit import entry, inner
+from fastnn.backends.numba_backend._jit import call_op, defined, entry, inner, types
+from fastnn.backends.numba_backend._memory import view
 from fastnn.backends.numba_backend.orthogonal import orthonormal_columns
-from fastnn.backends.numba_backend.single_source import JIT_OPTIONS, share, share_module
+from fastnn.backends.numba_backend.single_source import cast, share, share_module
 from fastnn.random import counter, philox
 from fastnn.random import normal as normal_formulas
 from fastnn.random import permutation as permutation_formulas
@@ -61,18 +61,14 @@ PAIR_GROUP = 2 * LANES
 """Elements of two words that a group of blocks serves."""
 
 
-def _twin(function: Callable[..., Any]) -> Callable[[Any], Any]:
-    return overload(function, jit_options=JIT_OPTIONS, strict=False)  # type: ignore[no-any-return]
+@defined(uniform_formulas.exact_float32)
+def _exact_float32(typing: Any, integer: Any) -> Any:
+    return cast((types.int32, types.float32), integer)  # one instruction; from uint64 ten on AVX2
 
 
-@_twin(uniform_formulas.exact_float32)
-def _exact_float32(integer: Any) -> Any:
-    return lambda integer: np.float32(np.int32(integer))  # one instruction; from uint64 ten on AVX2
-
-
-@_twin(uniform_formulas.exact_float64)
-def _exact_float64(integer: Any) -> Any:
-    return lambda integer: np.float64(np.int32(integer))
+@defined(uniform_formulas.exact_float64)
+def _exact_float64(typing: Any, integer: Any) -> Any:
+    return cast((types.int32, types.float64), integer)
 
 
 share(bernoulli)
@@ -116,18 +112,28 @@ def _part(first: Any, done: Any, n: Any, size: Any) -> Any:
     return np.uint64(element // size), skip, min(size - skip, n - done)
 
 
-@entry
-def _fill_uniform_f32(seed: Any, purpose: Any, step: Any, layer: Any, first: Any, out: Any) -> None:
-    words = np.empty(GROUP, np.uint32)
-    done = 0
-    while done < out.shape[0]:
-        group, skip, count = _part(first, done, out.shape[0], GROUP)
-        word_group(seed, purpose, step, layer, group, words)
-        w = words[skip : skip + count]
-        part = out[done : done + count]
-        for t in range(count):
-            part[t] = float32_from_word(np.uint64(w[t]))
-        done += count
+_SEED, _PURPOSE, _STEP, _LAYER, _FIRST, _COUNT, _OUT, _WORDS, _TRUNCATED = range(9)
+"""Words of a job: what an op below is told. ``_WORDS`` is the address of room for ``4 * GROUP`` bytes."""
+
+
+def make_fill_uniform_f32() -> Callable[..., None]:
+    """Fill a vector with float32 uniform in [0, 1)."""
+
+    def fill_uniform_f32(job_at, unused1, unused2, unused3, unused4):
+        job, signed = view(np.uint64(0), job_at, 9), view(0, job_at, 9)
+        first, n = signed[_FIRST], signed[_COUNT]
+        words = view(np.uint32(0), signed[_WORDS], GROUP)
+        done = 0
+        while done < n:
+            group, skip, count = _part(first, done, n, GROUP)
+            word_group(job[_SEED], job[_PURPOSE], job[_STEP], job[_LAYER], group, words)
+            w = view(np.uint32(0), signed[_WORDS] + 4 * skip, count)
+            part = view(np.float32(0), signed[_OUT] + 4 * done, count)
+            for t in range(count):
+                part[t] = float32_from_word(np.uint64(w[t]))
+            done += count
+
+    return fill_uniform_f32
 
 
 @entry
@@ -144,40 +150,60 @@ def _fill_bernoulli(seed: Any, purpose: Any, step: Any, layer: Any, first: Any, 
         done += count
 
 
-@entry
-def _fill_uniform_f64(seed: Any, purpose: Any, step: Any, layer: Any, first: Any, out: Any) -> None:
-    high = np.empty(PAIR_GROUP, np.uint32)
-    low = np.empty(PAIR_GROUP, np.uint32)
-    done = 0
-    while done < out.shape[0]:
-        group, skip, count = _part(first, done, out.shape[0], PAIR_GROUP)
-        word_pair_group(seed, purpose, step, layer, group, high, low)
-        h = high[skip : skip + count]
-        l = low[skip : skip + count]
-        part = out[done : done + count]
-        for t in range(count):
-            part[t] = float64_from_words(np.uint64(h[t]), np.uint64(l[t]))
-        done += count
+def make_fill_uniform_f64() -> Callable[..., None]:
+    """Fill a vector with float64 uniform in [0, 1)."""
+
+    def fill_uniform_f64(job_at, unused1, unused2, unused3, unused4):
+        job, signed = view(np.uint64(0), job_at, 9), view(0, job_at, 9)
+        first, n = signed[_FIRST], signed[_COUNT]
+        low_at = signed[_WORDS] + 4 * PAIR_GROUP
+        high, low = view(np.uint32(0), signed[_WORDS], PAIR_GROUP), view(np.uint32(0), low_at, PAIR_GROUP)
+        done = 0
+        while done < n:
+            group, skip, count = _part(first, done, n, PAIR_GROUP)
+            word_pair_group(job[_SEED], job[_PURPOSE], job[_STEP], job[_LAYER], group, high, low)
+            h, l = view(np.uint32(0), signed[_WORDS] + 4 * skip, count), view(np.uint32(0), low_at + 4 * skip, count)
+            part = view(0.0, signed[_OUT] + 8 * done, count)
+            for t in range(count):
+                part[t] = float64_from_words(np.uint64(h[t]), np.uint64(l[t]))
+            done += count
+
+    return fill_uniform_f64
 
 
-@entry
-def _fill_normal(seed: Any, purpose: Any, step: Any, layer: Any, first: Any, truncated: Any, out: Any) -> None:
-    high = np.empty(PAIR_GROUP, np.uint32)
-    low = np.empty(PAIR_GROUP, np.uint32)
-    done = 0
-    while done < out.shape[0]:
-        group, skip, count = _part(first, done, out.shape[0], PAIR_GROUP)
-        word_pair_group(seed, purpose, step, layer, group, high, low)
-        h = high[skip : skip + count]
-        l = low[skip : skip + count]
-        part = out[done : done + count]
-        if truncated:
-            for t in range(count):
-                part[t] = truncated_normal_from_words(np.uint64(h[t]), np.uint64(l[t]))
-        else:
-            for t in range(count):
-                part[t] = normal_from_words(np.uint64(h[t]), np.uint64(l[t]))
-        done += count
+def make_fill_normal(dtype: Any) -> Callable[..., None]:
+    """Fill a vector with standard normal numbers, or with such within (-2, 2)."""
+    size = dtype().itemsize
+
+    def fill_normal(job_at, unused1, unused2, unused3, unused4):
+        job, signed = view(np.uint64(0), job_at, 9), view(0, job_at, 9)
+        first, n = signed[_FIRST], signed[_COUNT]
+        low_at = signed[_WORDS] + 4 * PAIR_GROUP
+        high, low = view(np.uint32(0), signed[_WORDS], PAIR_GROUP), view(np.uint32(0), low_at, PAIR_GROUP)
+        done = 0
+        while done < n:
+            group, skip, count = _part(first, done, n, PAIR_GROUP)
+            word_pair_group(job[_SEED], job[_PURPOSE], job[_STEP], job[_LAYER], group, high, low)
+            h, l = view(np.uint32(0), signed[_WORDS] + 4 * skip, count), view(np.uint32(0), low_at + 4 * skip, count)
+            part = view(dtype(0), signed[_OUT] + size * done, count)
+            if job[_TRUNCATED]:
+                for t in range(count):
+                    part[t] = truncated_normal_from_words(np.uint64(h[t]), np.uint64(l[t]))
+            else:
+                for t in range(count):
+                    part[t] = normal_from_words(np.uint64(h[t]), np.uint64(l[t]))
+            done += count
+
+    return fill_normal
+
+
+def _fill(make: Callable[..., Any], sequence: tuple[Any, ...], first: int, out: NDArray[Any],
+          truncated: bool | None = None) -> None:  # fmt: skip
+    """Let an op fill a contiguous vector; with normal numbers, ``truncated`` or not."""
+    words = np.empty(GROUP, np.uint32)
+    job = np.array([*sequence, first, len(out), out.ctypes.data, words.ctypes.data, truncated or 0], np.uint64)
+    static = () if truncated is None else (out.dtype.type,)
+    call_op(make, *static)(job.ctypes.data, 0, 0, 0, 0)
 
 
 @inner
@@ -207,9 +233,18 @@ def permutation_into(key: Any, first: Any, out: Any) -> None:
             out[t] = np.int64(permuted(key, np.uint64(out[t])))
 
 
-@entry
-def _fill_permutation(key: Any, first: Any, out: Any) -> None:
-    permutation_into(key, first, out)
+KEY = 12
+"""Words of a permutation's key; behind them in a job stand the first element, how many, and where to."""
+
+
+def make_fill_permutation() -> Callable[..., None]:
+    """Fill an int64 vector with a run of a permutation."""
+
+    def fill_permutation(job_at, unused1, unused2, unused3, unused4):
+        key, more = view(np.uint64(0), job_at, KEY), view(0, job_at + 8 * KEY, 3)
+        permutation_into(key, more[0], view(0, more[2], more[1]))
+
+    return fill_permutation
 
 
 def uniform(seed: int, purpose: int, step: int, layer: int, n: int, dtype: Any, first: int = 0) -> NDArray[Any]:
@@ -217,8 +252,8 @@ def uniform(seed: int, purpose: int, step: int, layer: int, n: int, dtype: Any, 
     sequence = checked_sequence(seed, purpose, step, layer)
     count, start = checked_range(n, first)
     out: NDArray[Any] = np.empty(count, checked_float_dtype(dtype))
-    fill = _fill_uniform_f32 if out.dtype == np.float32 else _fill_uniform_f64
-    fill(*sequence, start, out)
+    make = make_fill_uniform_f32 if out.dtype == np.float32 else make_fill_uniform_f64
+    _fill(make, sequence, start, out)
     return out
 
 
@@ -227,7 +262,7 @@ def normal(seed: int, purpose: int, step: int, layer: int, n: int, dtype: Any, f
     sequence = checked_sequence(seed, purpose, step, layer)
     count, start = checked_range(n, first)
     out: NDArray[Any] = np.empty(count, checked_float_dtype(dtype))
-    _fill_normal(*sequence, start, False, out)
+    _fill(make_fill_normal, sequence, start, out, False)
     return out
 
 
@@ -238,7 +273,7 @@ def truncated_normal(
     sequence = checked_sequence(seed, purpose, step, layer)
     count, start = checked_range(n, first)
     out: NDArray[Any] = np.empty(count, checked_float_dtype(dtype))
-    _fill_normal(*sequence, start, True, out)
+    _fill(make_fill_normal, sequence, start, out, True)
     return out
 
 
@@ -276,5 +311,6 @@ def permutation(
     size, start, length = checked_slice(n, first, count)
     key = permutation_key(seed, step, size, purpose, layer)
     out = np.empty(length, np.int64)
-    _fill_permutation(key, start, out)
+    job = np.array([*key, start, length, out.ctypes.data], np.uint64)
+    call_op(make_fill_permutation)(job.ctypes.data, 0, 0, 0, 0)
     return out

@@ -12,10 +12,9 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-import numba
 import numpy as np
 
-from fastnn.backends.numba_backend._jit import VECTOR_BYTES, entry, entry_point, op
+from fastnn.backends.numba_backend._jit import VECTOR_BYTES, Lazy, entry, entry_point, op
 from fastnn.backends.numba_backend._memory import call, view
 from fastnn.backends.numba_backend._recording import bits_of, rows_of
 from fastnn.backends.numba_backend._row_ops import (
@@ -33,6 +32,8 @@ from fastnn.backends.numba_backend.workspace import aligned_zeros
 from fastnn.backends.protocol import RowFunction
 from fastnn.plan.executor import State
 from fastnn.plan.plan import Op, Parameter, Plan, Tensor
+
+numba: Any = Lazy("numba")
 
 Array = np.ndarray[Any, Any]
 
@@ -125,8 +126,12 @@ class RowProgram:
         self._dtype = dtype
         widest = max(t.rows for t in plan.tensors)
         room = (-(-widest // self._width) + 1) * VECTOR_BYTES  # a row of the workspace, in bytes
+        packed = 0
+        if frozen:
+            for o in plan.forward:
+                packed += self._packed_size(o)
         # in the order in which they are read: the prefetch of a layer's end is that of the next one's start
-        self._packed = aligned_zeros(sum(map(self._packed_size, plan.forward)) if frozen else 0, dtype)
+        self._packed = aligned_zeros(packed, dtype)
         rows: list[list[int]] = []
         side = 0
         for o in plan.forward:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 
 from fastnn.backends.numba_backend import _launch
 from fastnn.backends.numba_backend._jit import entry, inner
 from fastnn.backends.numpy_backend import self_check as reference
+
+prange = range
 
 ROWS = 64
 """Rows shared out to threads; each holds a whole check."""
@@ -22,7 +23,7 @@ def _row(a: Any, b: Any, c: Any, out: Any) -> None:
 
 
 def _rows(a: Any, b: Any, c: Any, out: Any) -> None:
-    for row in numba.prange(out.shape[0]):
+    for row in prange(out.shape[0]):
         _row(a, b, c, out[row])
 
 

@@ -8,6 +8,7 @@ activation, a loss, an optimizer's update).
 
 from __future__ import annotations
 
+import importlib
 import inspect
 from collections.abc import Callable
 from types import FunctionType, ModuleType
@@ -15,10 +16,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 from llvmlite import ir
-from numba import types
-from numba.core.errors import TypingError
-from numba.extending import intrinsic, overload
 
+from fastnn.backends.numba_backend._jit import Lazy, chosen, defined, inlined, types
 from fastnn.formulas import (
     FORMULAS,
     error_function,
@@ -34,7 +33,7 @@ from fastnn.formulas import (
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-JIT_OPTIONS = {"error_model": "numpy", "forceinline": True}
+errors: Any = Lazy("numba.core.errors")
 
 _shared: set[Any] = set()
 
@@ -50,7 +49,7 @@ def share(function: F) -> F:
     """
     if function not in _shared:
         _shared.add(function)
-        overload(function, jit_options=JIT_OPTIONS, strict=False)(lambda *args, **kwargs: function)
+        inlined(function)
     return function
 
 
@@ -74,6 +73,11 @@ def backward_formula(function: Callable[..., Any], has_alpha: bool) -> Callable[
     return inside if has_alpha else share(with_alpha)
 
 
+def tell_numba() -> None:
+    """Make formulas and shared functions callable from functions that others compile with Numba."""
+    importlib.import_module("fastnn.backends.numba_backend._pipeline").tell()
+
+
 def share_module(module: ModuleType) -> None:
     """Share every function that ``module`` defines."""
     for function in list(vars(module).values()):
@@ -81,7 +85,12 @@ def share_module(module: ModuleType) -> None:
             share(function)
 
 
-def _bitcast(typing_context: Any, value: Any, result: Any, llvm_type: ir.Type, width: int) -> Any:
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise errors.TypingError(message)
+
+
+def _bitcast(value: Any, result: Any, llvm_type: ir.Type, width: int) -> Any:
     """Return signature and code of an intrinsic: cut or widen an integer to ``width`` bits, reinterpret."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -95,95 +104,80 @@ def _bitcast(typing_context: Any, value: Any, result: Any, llvm_type: ir.Type, w
     return result(value), code
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def _bits32(typing_context: Any, x: Any) -> Any:
-    return _bitcast(typing_context, x, types.int32, ir.IntType(32), 32)
+def cast(steps: tuple[Any, ...], *kinds: Any) -> Any:
+    """Return signature and code of an intrinsic that casts its last argument, type by type."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        value, before = args[-1], signature.args[-1]
+        for step in steps:
+            value, before = context.cast(builder, value, before, step), step
+        return value
+
+    return steps[-1](*kinds), code
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def _bits64(typing_context: Any, x: Any) -> Any:
-    return _bitcast(typing_context, x, types.int64, ir.IntType(64), 64)
+@defined(primitives.like)
+def _like(typing: Any, x: Any, value: Any) -> Any:
+    _require(isinstance(x, types.Float), f"like takes a float, not {x}")
+    return cast((x,), x, value)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def _float32_from_bits(typing_context: Any, i: Any) -> Any:
-    return _bitcast(typing_context, i, types.float32, ir.FloatType(), 32)
+@defined(primitives.where)
+def _where(typing: Any, condition: Any, a: Any, b: Any) -> Any:
+    _require(a == b, f"where takes two values of one type, not {a} and {b}: is a constant untyped?")
+    _require(condition == types.boolean, f"where takes a boolean, not {condition}")
 
-
-@intrinsic  # type: ignore[untyped-decorator]
-def _float64_from_bits(typing_context: Any, i: Any) -> Any:
-    return _bitcast(typing_context, i, types.float64, ir.DoubleType(), 64)
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def _select(typing_context: Any, condition: Any, a: Any, b: Any) -> Any:
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.select(*args)
 
     return a(types.boolean, a, a), code
 
 
-def _primitive(function: Callable[..., Any]) -> Callable[[Any], Any]:
-    return overload(function, jit_options=JIT_OPTIONS, strict=False)  # type: ignore[no-any-return]
-
-
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise TypingError(message)
-
-
-@_primitive(primitives.like)
-def _like(x: Any, value: Any) -> Any:
-    _require(isinstance(x, types.Float), f"like takes a float, not {x}")
-    cast = np.float32 if x == types.float32 else np.float64
-    return lambda x, value: cast(value)
-
-
-@_primitive(primitives.where)
-def _where(condition: Any, a: Any, b: Any) -> Any:
-    _require(a == b, f"where takes two values of one type, not {a} and {b}: is a constant untyped?")
-    _require(condition == types.boolean, f"where takes a boolean, not {condition}")
-    return lambda condition, a, b: _select(condition, a, b)
-
-
-@_primitive(primitives.sqrt)
-def _sqrt(x: Any) -> Any:
+@defined(primitives.sqrt)
+def _sqrt(typing: Any, x: Any) -> Any:
     _require(isinstance(x, types.Float), f"sqrt takes a float, not {x}")
-    return lambda x: np.sqrt(x)
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.call(builder.module.declare_intrinsic("llvm.sqrt", [args[0].type]), args)
+
+    return x(x), code
 
 
-@_primitive(primitives.bits)
-def _bits(x: Any) -> Any:
+@defined(primitives.bits)
+def _bits(typing: Any, x: Any) -> Any:
     _require(isinstance(x, types.Float), f"bits takes a float, not {x}")
-    return (lambda x: _bits32(x)) if x == types.float32 else (lambda x: _bits64(x))
+    result = types.int32 if x == types.float32 else types.int64
+    return _bitcast(x, result, ir.IntType(result.bitwidth), result.bitwidth)
 
 
-@_primitive(primitives.float32_from_bits)
-def _from_bits_32(i: Any) -> Any:
+@defined(primitives.float32_from_bits)
+def _from_bits_32(typing: Any, i: Any) -> Any:
     _require(isinstance(i, types.Integer), f"float32_from_bits takes an integer, not {i}")
-    return lambda i: _float32_from_bits(i)
+    return _bitcast(i, types.float32, ir.FloatType(), 32)
 
 
-@_primitive(primitives.float64_from_bits)
-def _from_bits_64(i: Any) -> Any:
+@defined(primitives.float64_from_bits)
+def _from_bits_64(typing: Any, i: Any) -> Any:
     _require(isinstance(i, types.Integer), f"float64_from_bits takes an integer, not {i}")
-    return lambda i: _float64_from_bits(i)
+    return _bitcast(i, types.float64, ir.DoubleType(), 64)
 
 
-@_primitive(primitives.to_float32)
-def _to_float32(x: Any) -> Any:
-    return lambda x: np.float32(x)
+@defined(primitives.to_float32)
+def _to_float32(typing: Any, x: Any) -> Any:
+    return cast((types.float32,), x)
 
 
-@_primitive(primitives.to_float64)
-def _to_float64(x: Any) -> Any:
-    return lambda x: np.float64(x)
+@defined(primitives.to_float64)
+def _to_float64(typing: Any, x: Any) -> Any:
+    return cast((types.float64,), x)
 
 
-@_primitive(primitives.lookup)
 def _lookup(table: Any, i: Any) -> Any:
     # An unsigned index: with a signed one, Numba would allow for negative indices.
     return lambda table, i: table[np.uint64(i)]
+
+
+chosen(primitives.lookup, _lookup)
 
 
 def _share_generic(function: Callable[..., Any], float32: Any, float64: Any) -> None:
@@ -197,7 +191,7 @@ def _share_generic(function: Callable[..., Any], float32: Any, float64: Any) -> 
         )
         return float32 if args[0] == types.float32 else float64
 
-    overload(function, jit_options=JIT_OPTIONS, strict=False)(pick)
+    chosen(function, pick)
 
 
 for _formula in FORMULAS.values():

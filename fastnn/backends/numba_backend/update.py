@@ -10,9 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from numba.np.unsafe.ndarray import to_fixed_tuple
-
-from fastnn.backends.numba_backend._jit import inner
+from fastnn.backends.numba_backend._jit import Borrowed, inner
 from fastnn.backends.numba_backend._layout import LOSS, OPERANDS, SAMPLES, SCALARS
 from fastnn.backends.numba_backend._memory import float_from_int_bits, view
 from fastnn.backends.numba_backend.reduction import make_sum_formula
@@ -23,6 +21,8 @@ from fastnn.regularizers import gradient as penalty_gradient
 from fastnn.regularizers import penalty
 
 share(penalty_gradient)
+
+to_fixed_tuple: Any = Borrowed("numba.np.unsafe.ndarray", "to_fixed_tuple")
 
 
 def _square(x, a, b):

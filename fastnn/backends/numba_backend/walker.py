@@ -8,11 +8,14 @@ way.) Which worker runs an item changes no bit.
 
 from __future__ import annotations
 
+import ctypes
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
-from numba import prange
 
 from fastnn.backends.numba_backend._atomic import SPINS, atomic_add, atomic_load, atomic_store, give_way
-from fastnn.backends.numba_backend._jit import entry, inner
+from fastnn.backends.numba_backend._jit import call_op, entry, inner, is_planning, op
 from fastnn.backends.numba_backend._layout import (
     ADDRESS,
     BLOCK,
@@ -26,6 +29,8 @@ from fastnn.backends.numba_backend._layout import (
     LOSS,
     OP_COUNT,
     PER_BLOCK,
+    RECORD_SIZE,
+    REGION_SIZE,
     REUSE,
     SAMPLE_BYTES,
     SAMPLES,
@@ -34,7 +39,7 @@ from fastnn.backends.numba_backend._layout import (
     STEP,
     TILES,
 )
-from fastnn.backends.numba_backend._memory import call, view
+from fastnn.backends.numba_backend._memory import call, table, view
 from fastnn.backends.numba_backend._team import (
     CLOSED,
     FINISHED,
@@ -45,6 +50,10 @@ from fastnn.backends.numba_backend._team import (
     items_of,
     shares_of,
 )
+
+Array = np.ndarray[Any, Any]
+
+prange = range
 
 
 @inner
@@ -106,17 +115,20 @@ def start_step(context, step, first, batch, total, scalars, scalar_bytes, losses
     return samples
 
 
-@entry
-def run_steps(regions, records, records_at, context, context_at, steps, first, batch, total, scalars, scalar_bytes,
-              losses, scratch):  # fmt: skip
-    """Run ``steps`` steps on the calling thread; an epoch's end wraps to its start."""
-    for step in range(steps):
-        samples = start_step(context, step, first, batch, total, scalars, scalar_bytes, losses)
-        for region in range(regions.shape[0]):
-            run_region(regions[region], records, records_at, context_at, samples, context[PER_BLOCK], scratch)
-        first += samples
-        if first >= total:
-            first = 0
+JOB = 16
+"""Words of a job: what the op below is told. In their order: regions, their number, records, context, steps,
+first, batch, total, scalars, bytes between a step's and the next's, losses, scratch, team."""
+
+
+@inner
+def tables(job):
+    """Return the regions, the records (as many as there are) and the context of a job."""
+    regions = table(0, job[0], job[1], REGION_SIZE)
+    count = 0
+    for region in range(job[1]):
+        count = max(count, regions[region, FIRST_OP] + regions[region, OP_COUNT])
+    records = table(0, job[2], count, RECORD_SIZE)
+    return regions, records, view(0, job[3], CONTEXT_SIZE)
 
 
 @inner
@@ -169,16 +181,61 @@ def work(team, regions, records, records_at, context, context_at, steps, batch, 
             give_way()
 
 
-def run_steps_parallel(regions, records, records_at, context, context_at, steps, first, batch, total, scalars,
-                       scalar_bytes, losses, scratch, team, workers):  # fmt: skip
-    """Run ``steps`` steps over ``workers`` threads; ``team`` is the address of ``TEAM_BYTES`` of memory."""
-    shared = view(0, team, TEAM_BYTES // 8)
-    shared[:] = 0
-    start_step(context, 0, first, batch, total, scalars, scalar_bytes, losses)
+def make_walk() -> Callable[..., None]:
+    """Run a job's steps on the calling thread, an epoch's end wrapping to its start; or start them, or take part.
+
+    The second word is which worker, the third how many there are: 0 for all on this thread, -1 for writing the first
+    step into the context. One op, since what it is compiled from is the same.
+    """
+
+    def walk(job_at, worker, workers, unused1, unused2):
+        job = view(0, job_at, JOB)
+        regions, records, context = tables(job)
+        if workers > 0:
+            work(job[12], regions, records, job[2], context, job[3], job[4], job[6], job[7], job[8], job[9], job[10],
+                 job[11] + worker * SCRATCH_BYTES, worker, workers)  # fmt: skip
+            return
+        first, steps = job[5], job[4] if workers == 0 else 1
+        for step in range(steps):
+            samples = start_step(context, step, first, job[6], job[7], job[8], job[9], job[10])
+            if workers == 0:
+                for region in range(job[1]):
+                    run_region(regions[region], records, job[2], job[3], samples, context[PER_BLOCK], job[11])
+            first += samples
+            if first >= job[7]:
+                first = 0
+
+    return walk
+
+
+def _job(regions: Array, records_at: int, context_at: int, *more: int) -> Array:
+    return np.array([regions.ctypes.data, len(regions), records_at, context_at, *more], np.int64)
+
+
+def run_steps(regions: Array, records: Array, records_at: int, context: Array, context_at: int, steps: int, first: int,
+              batch: int, total: int, scalars: int, scalar_bytes: int, losses: int, scratch: int) -> None:  # fmt: skip
+    """Run ``steps`` steps on the calling thread."""
+    job = _job(regions, records_at, context_at, steps, first, batch, total, scalars, scalar_bytes, losses, scratch)
+    call_op(make_walk)(job.ctypes.data, 0, 0, 0, 0)
+
+
+def _launch_team(address, job, workers):
     for i in prange(workers):
-        worker = np.int64(i)  # prange counts in uint64, which meets int64 in float64
-        work(team, regions, records, records_at, context, context_at, steps, batch, total, scalars, scalar_bytes,
-             losses, scratch + worker * SCRATCH_BYTES, worker, workers)  # fmt: skip
+        call(address, job, np.int64(i), workers, 0, 0)  # prange counts in uint64
 
 
-run_steps_parallel = entry(run_steps_parallel, parallel=True)
+_launch_team = entry(_launch_team, parallel=True)
+
+
+def run_steps_parallel(regions: Array, records: Array, records_at: int, context: Array, context_at: int, steps: int,
+                       first: int, batch: int, total: int, scalars: int, scalar_bytes: int, losses: int, scratch: int,
+                       team: int, workers: int) -> None:  # fmt: skip
+    """Run ``steps`` steps over ``workers`` threads; ``team`` is the address of ``TEAM_BYTES`` of memory."""
+    job = _job(regions, records_at, context_at, steps, first, batch, total, scalars, scalar_bytes, losses, scratch,
+               team)  # fmt: skip
+    at = job.ctypes.data
+    ctypes.memset(team, 0, TEAM_BYTES)
+    call_op(make_walk)(at, 0, -1, 0, 0)
+    team_work = op(make_walk)
+    if not is_planning():
+        _launch_team(team_work, at, workers)
