@@ -22,6 +22,8 @@ import fastnn
 from fastnn import layers
 from fastnn.backends import numba_backend
 from fastnn.backends.numba_backend import _jit, _pipeline, dense, network, orthogonal, random, walker
+from fastnn.backends.numba_backend._memory import view, wide_vectors
+from fastnn.formulas import exp
 from fastnn.optimizers import SGD, Adam
 
 pytestmark = pytest.mark.needs_jit
@@ -210,3 +212,17 @@ def test_activations_are_vectorised():
         assert re.search(r"\bv?mulp[sd]\b", assembly(name))
     else:
         assert re.search(r"\bfmul[^\n]*\.(4s|2d)", assembly(name))
+
+
+@pytest.mark.skipif(_jit.VECTOR_BYTES != 64, reason="wide_vectors changes nothing where registers are narrower")
+def test_loops_of_formulas_use_whole_registers():
+    def make():
+        def loop(at, n, c, d, e):
+            wide_vectors()
+            a = view(np.float32(0), at, n)
+            for j in range(n):
+                a[j] = exp(a[j])
+
+        return loop
+
+    assert "%zmm" in _pipeline.assembly(make()) and "%ymm" not in _pipeline.assembly(make())

@@ -146,9 +146,13 @@ class Source(JITCodeLibrary):  # type: ignore[misc]
     def get_pointer_to_function(self, name: str) -> int:
         return 0
 
-    def optimize(self, symbol: str) -> None:
-        """Optimize all that is linked in; only ``symbol`` is seen from outside."""
+    def optimize(self, symbol: str, apart: str) -> None:
+        """Optimize all that is linked in; only ``symbol`` is seen from outside.
+
+        ``apart`` stays a function of its own: inlined, it would lose what ``wide_vectors`` says of it.
+        """
         self.finalize()
+        self._final_module.get_function(apart).add_function_attribute("noinline")
         for group in (self._final_module.functions, self._final_module.global_variables):
             for each in group:
                 if not each.is_declaration and each.name != symbol:
@@ -321,7 +325,7 @@ def _linked(function: Callable[..., None], symbol: str) -> Source:
         whole = Source(target.target_context.codegen(), symbol)
         whole.add_ir_module(_door(done, symbol))
         whole.add_linking_library(done.library)
-        whole.optimize(symbol)
+        whole.optimize(symbol, apart=done.fndesc.llvm_func_name)
         return whole
 
 
