@@ -228,8 +228,10 @@ def compute_cost(A2: Any, Y: Any, *, backend: str | Backend | None = None, allow
     InvalidValueError, InvalidTypeError
         If shapes differ, there are no samples, or a value is not in [0, 1].
 
-    Notes ----- Each sample's terms are added over its outputs, the samples by the contract's rule 3, in the
-    dtype of the arrays; the sum is then divided by N in float64.
+    Notes
+    -----
+    Each sample's terms are added over its outputs, the samples by the contract's rule 3, in the dtype of the arrays;
+    the sum is then divided by N in float64.
 
     Examples
     --------

@@ -154,20 +154,39 @@ _known: dict[tuple[Any, ...], Any] = {}
 """Calls by backend, activations and shapes: how many there were, then the function for more of them."""
 
 
+_last: tuple[Any, Any, Any, Any] = None, None, None, None
+"""Backend, activations and function of the last such call: the next is most likely like it."""
+
+
 def known_call(engine: Backend, parameters: Any, X: Any, hidden: Any, output: Any) -> Any:
     """Return AL, values by name and whether Z1 is finite of a call like many before, else None."""
+    global _last
     try:
-        arrays = _getters[len(parameters)](parameters)
-        # the function looks at all else: types and the other shapes
-        return _known[engine, hidden, output, len(arrays), X.shape, arrays[0].shape]((*arrays, X))
+        arrays = (*_getters[len(parameters)](parameters), X)
+    except (KeyError, TypeError):
+        return None
+    same_engine, same_hidden, same_output, run = _last
+    # the function looks at all else: types, and shapes
+    if same_engine is engine and same_hidden is hidden and same_output is output:
+        try:
+            found = run(arrays)
+        except TypeError:
+            found = None
+        if found is not None:
+            return found
+    try:
+        run = _known[engine, hidden, output, len(arrays), X.shape, arrays[0].shape]
+        found = run(arrays)
     except (AttributeError, KeyError, TypeError):
         return None
+    _last = engine, hidden, output, run
+    return found
 
 
 def remember_call(engine: Backend, arrays: Sequence[Array], X: Array, hidden: Any, output: Any, network: DenseNetwork,
                   dtype: np.dtype[Any]) -> None:  # fmt: skip
     """Count a checked call; when there have been several like it, have a function made for the next ones."""
-    key = engine, hidden, output, len(arrays), X.shape, arrays[0].shape
+    key = engine, hidden, output, len(arrays) + 1, X.shape, arrays[0].shape
     if len(_known) >= 256:
         _known.clear()
     calls = _known.get(key, 0)

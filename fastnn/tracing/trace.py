@@ -80,11 +80,12 @@ def trace_activation(function: UserFunction) -> TracedActivation:
         If the function does something that cannot be recorded; the message says what, and what to write
         instead.
 
-    Notes ----- ``z ** n`` with an integer \\|n\\| <= 64 becomes multiplications (``Graph.power`` has their
-    order), ``z ** 0.5`` a square root. Derivatives at kinks: 0 for ``abs`` and ``sign`` at 0, that of the
-    first argument where ``np.maximum`` or ``np.minimum`` ties; in ``np.where`` the condition has no
-    derivative. Random numbers and libraries' results inside the function are constants: they are drawn
-    once.
+    Notes
+    -----
+    ``z ** n`` with an integer n from -64 to 64 becomes multiplications (``Graph.power`` has their order), ``z ** 0.5``
+    a square root. Derivatives at kinks: 0 for ``abs`` and ``sign`` at 0, that of the first argument where
+    ``np.maximum`` or ``np.minimum`` ties; in ``np.where`` the condition has no derivative. Random numbers and libraries'
+    results inside the function are constants: they are drawn once.
 
     Examples
     --------

@@ -40,9 +40,10 @@ def orthonormal_columns(x: NDArray[np.float64]) -> NDArray[np.float64]:
     x : float64 array, shape (k, m), k <= m
         Standard normal numbers; reflection j uses ``x[j, j:]``.
 
-    Notes ----- With a = |x_j| (its first element), r the norm of the vector: v = x + sign r e_0, tau = 1 / (r
-    (r + a)), and H Q = Q - v (tau (v' Q)). Sums over rows i put row i in partial sum i % VECTOR_LANES (rule
-    4).
+    Notes
+    -----
+    With a = |x_j| (its first element), r the norm of the vector: v = x + sign r e_0, tau = 1 / (r (r + a)), and
+    H Q = Q - v (tau (v' Q)). Sums over rows i put row i in partial sum i % VECTOR_LANES (rule 4).
     """
     k, m = x.shape
     v = np.zeros((k, -(-m // VECTOR_LANES) * VECTOR_LANES))  # rows of zeros to the end of a block change no bit
