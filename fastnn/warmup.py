@@ -176,10 +176,10 @@ def warmup(
     for name in dtypes:
         if name not in DTYPES:
             raise InvalidValueError(f"dtype must be 'float32' or 'float64', got {name!r}")
-    jit, ahead, about = (
+    ops, ahead, about = (
         importlib.import_module(f"fastnn.backends.numba_backend.{name}") for name in ("_jit", "_ahead", "about")
     )
-    if jit.CACHE_FOLDER is None:
+    if ops.CACHE_FOLDER is None:
         raise UnavailableError(
             f"no folder for compiled code can be written (tried {about.cache()['folder']}): "
             "set NUMBA_CACHE_DIR to one that can"
@@ -226,9 +226,9 @@ def wanted_by_model(model: Sequential) -> list[tuple[Any, ...]]:
 
 
 def _noted(model: Sequential, shape: tuple[int, ...], dtype: Any) -> list[tuple[Any, ...]]:
-    jit = importlib.import_module("fastnn.backends.numba_backend._jit")
+    ops = importlib.import_module("fastnn.backends.numba_backend._jit")
     found: list[tuple[Any, ...]] = []
-    with jit.planning() as noted, warnings.catch_warnings(), np.errstate(all="ignore"):
+    with ops.planning() as noted, warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         for batch in BATCHES:
             X = np.zeros((batch, *shape), dtype)

@@ -84,8 +84,8 @@ def trace_activation(function: UserFunction) -> TracedActivation:
     -----
     ``z ** n`` with an integer n from -64 to 64 becomes multiplications (``Graph.power`` has their order), ``z ** 0.5``
     a square root. Derivatives at kinks: 0 for ``abs`` and ``sign`` at 0, that of the first argument where
-    ``np.maximum`` or ``np.minimum`` ties; in ``np.where`` the condition has no derivative. Random numbers and libraries'
-    results inside the function are constants: they are drawn once.
+    ``np.maximum`` or ``np.minimum`` ties; in ``np.where`` the condition has no derivative. Random numbers and
+    libraries' results inside the function are constants: they are drawn once.
 
     Examples
     --------
