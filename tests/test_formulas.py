@@ -447,6 +447,7 @@ def doubled_where_positive(x: Any) -> Any:
 def test_share_any_function_twice(dtype: Any) -> None:
     assert single_source.share(doubled_where_positive) is doubled_where_positive
     assert single_source.share(doubled_where_positive) is doubled_where_positive
+    single_source.tell_numba()
     call = numba.njit(lambda x: doubled_where_positive(x))
     for x in (dtype(1.7), dtype(-1.7)):
         assert same_bits(np.array([dtype(call(x))]), np.array([doubled_where_positive(x)]))
