@@ -10,6 +10,8 @@ import importlib
 import inspect
 import os
 import re
+import subprocess
+import sys
 from functools import cache
 from typing import Any
 
@@ -226,3 +228,24 @@ def test_loops_of_formulas_use_whole_registers():
         return loop
 
     assert "%zmm" in _pipeline.assembly(make()) and "%ymm" not in _pipeline.assembly(make())
+
+
+OUTSIDE = """
+import numpy as np
+from fastnn.backends.numba_backend._jit import call_op
+from fastnn.backends.numba_backend._memory import view
+
+def make():
+    def outside(at, n, c, d, e):
+        view(np.float32(0), at, n)[n] = np.float32(1)
+    return outside
+
+call_op(make)(np.zeros(9, np.float32).ctypes.data, 4, 0, 0, 0)
+"""
+
+
+@pytest.mark.parametrize("checked", ["0", "1"])
+def test_an_index_outside_ends_the_process_where_bounds_are_checked(checked):
+    environment = {**os.environ, "NUMBA_BOUNDSCHECK": checked}
+    done = subprocess.run([sys.executable, "-c", OUTSIDE], env=environment, capture_output=True, text=True)
+    assert (done.returncode == 0) == (checked == "0"), done.stderr

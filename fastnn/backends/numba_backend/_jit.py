@@ -312,7 +312,8 @@ def _machine() -> str:
     if level == "max" or getattr(level, "is_opt_max", False):
         level = 4  # the same words whether Numba has been imported or not
     opt = 3 if level is None else int(level)
-    return f"{target} {','.join(sorted(_features()))} opt {opt} {_objects.compiler_stamp()}"
+    checks = "unchecked" if str(setting("BOUNDSCHECK") or "0") == "0" else "checked"
+    return f"{target} {','.join(sorted(_features()))} opt {opt} {checks} {_objects.compiler_stamp()}"
 
 
 _ADDRESSES: dict[tuple[Any, ...], int] = {}

@@ -332,7 +332,8 @@ def _linked(function: Callable[..., None], symbol: str) -> Source:
 def _door(done: Any, symbol: str) -> Any:
     """Return a module with a function of C's calling convention that calls a compiled one.
 
-    Its status is dropped: kernels raise nothing.
+    Its status is dropped, since kernels raise nothing; but with ``NUMBA_BOUNDSCHECK`` an index outside an array ends
+    the process by an illegal instruction.
     """
     context = done.target_context
     module = context.codegen()._create_empty_module(symbol)
@@ -341,6 +342,9 @@ def _door(done: Any, symbol: str) -> Any:
     word = ir.IntType(64)
     door = ir.Function(module, ir.FunctionType(ir.VoidType(), [word] * len(done.signature.args)), symbol)
     builder = ir.IRBuilder(door.append_basic_block())
-    context.call_conv.call_function(builder, callee, types.none, done.signature.args, door.args)
+    status, _ = context.call_conv.call_function(builder, callee, types.none, done.signature.args, door.args)
+    if numba.config.BOUNDSCHECK:
+        with builder.if_then(status.is_error, likely=False):
+            builder.call(module.declare_intrinsic("llvm.trap", (), ir.FunctionType(ir.VoidType(), [])), [])
     builder.ret_void()
     return module
