@@ -176,8 +176,9 @@ def warmup(
     for name in dtypes:
         if name not in DTYPES:
             raise InvalidValueError(f"dtype must be 'float32' or 'float64', got {name!r}")
-    ops, ahead, about = (
-        importlib.import_module(f"fastnn.backends.numba_backend.{name}") for name in ("_jit", "_ahead", "about")
+    ops, ahead, about, walker = (
+        importlib.import_module(f"fastnn.backends.numba_backend.{name}")
+        for name in ("_jit", "_ahead", "about", "walker")
     )
     if ops.CACHE_FOLDER is None:
         raise UnavailableError(
@@ -201,6 +202,7 @@ def warmup(
             progress(done, len(work), what[0].__name__.removeprefix("make_").replace("_", " "))
 
     ahead.compile_ahead(work, advance)
+    walker.compile_launch()
     found = about.cache()
     return Warmed(len(work), len(every) - len(work), time.perf_counter() - start, found["folder"], found["bytes"])
 

@@ -80,6 +80,21 @@ def test_compiling_ahead_leaves_nothing_to_compile(monkeypatch):
     other.predict(X)
 
 
+AHEAD = """
+import fastnn, fastnn.warmup
+from fastnn.layers import Dense
+model = fastnn.Sequential([Dense(1)])
+model.build((None, 2))
+print(fastnn.warmup.warmup(model=model).compiled)
+"""
+
+
+@needs_jit
+def test_the_launch_of_threads_is_compiled_ahead_too(tmp_path):
+    (compiled,) = run(AHEAD, tmp_path)
+    assert int(compiled) > 0 and list(tmp_path.rglob("*_launch_team*.nbc"))
+
+
 @needs_jit
 def test_planning_compiles_and_runs_nothing():
     from fastnn.backends.numba_backend import _jit, walker

@@ -6,7 +6,6 @@ them to disk, this one takes them from the beginning, and both stop where they m
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import os
 import pickle
@@ -55,10 +54,10 @@ def compile_ahead(wanted: list[tuple[Any, ...]], done: Callable[[tuple[Any, ...]
 def _second_process(work: list[tuple[Any, ...]]) -> Iterator[Any]:
     """Let another process take ops from the end of the list, as long as the block runs."""
     shared = [what for what in work if _jit._key(what) is not None]
-    if len(shared) < PAYS or not start():
+    process = _started() if len(shared) >= PAYS else None
+    if process is None:
         yield None
         return
-    process = _waiting.pop()
     try:
         with contextlib.suppress(OSError):
             assert process.stdin is not None
@@ -69,31 +68,16 @@ def _second_process(work: list[tuple[Any, ...]]) -> Iterator[Any]:
         _end(process)
 
 
-_waiting: list[Any] = []
-"""A process that has been started and not been given work yet."""
-
-
-def start() -> bool:
-    """Start the second process, if there is none and it can pay; return whether there is one."""
-    if _waiting:
-        return True
+def _started() -> Any:
+    """Start the second process, if it can pay; return it or None."""
     if _launch.workers() < 2 or _jit.CACHE_FOLDER is None or not sys.executable or IS_SECOND in sys.argv:
-        return False
-    try:
-        process = subprocess.Popen(
+        return None
+    with contextlib.suppress(OSError):
+        return subprocess.Popen(
             [sys.executable, "-c", _CODE.format(path=sys.path), IS_SECOND], stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-    except OSError:
-        return False
-    _waiting.append(process)
-    return True
-
-
-@atexit.register
-def _end_waiting() -> None:
-    while _waiting:
-        _end(_waiting.pop())
+    return None
 
 
 def _end(process: Any) -> None:

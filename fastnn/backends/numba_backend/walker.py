@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from fastnn.backends.numba_backend._atomic import SPINS, atomic_add, atomic_load, atomic_store, give_way
-from fastnn.backends.numba_backend._jit import call_op, entry, inner, is_planning, op
+from fastnn.backends.numba_backend._jit import call_op, dispatcher_of, entry, inner, is_planning, op
 from fastnn.backends.numba_backend._layout import (
     ADDRESS,
     BLOCK,
@@ -225,6 +225,11 @@ def _launch_team(address, job, workers):
 
 
 _launch_team = entry(_launch_team, parallel=True)
+
+
+def compile_launch() -> None:
+    """Compile what launches a team of threads, or load it from disk; a first parallel run does so too."""
+    dispatcher_of(_launch_team).compile("(int64, int64, int64)")
 
 
 def run_steps_parallel(regions: Array, records: Array, records_at: int, context: Array, context_at: int, steps: int,
