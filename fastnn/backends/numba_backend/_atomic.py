@@ -10,10 +10,8 @@ from typing import Any
 
 from llvmlite import ir
 
-from fastnn.backends.numba_backend._jit import Lazy, intrinsic, types
+from fastnn.backends.numba_backend._jit import cgutils, intrinsic, types
 from fastnn.backends.numba_backend._memory import I64
-
-cgutils: Any = Lazy("numba.core.cgutils")
 
 _ORDER = "seq_cst"
 

@@ -65,8 +65,10 @@ class Lazy:
         return getattr(importlib.import_module(self._name), name)
 
 
+numba: Any = Lazy("numba")
 types: Any = Lazy("numba.core.types")
-"""Numba's types, for definitions of intrinsics."""
+cgutils: Any = Lazy("numba.core.cgutils")
+"""Numba, its types and its tools for writing LLVM code, for definitions of intrinsics and signatures of entries."""
 
 
 class Borrowed:

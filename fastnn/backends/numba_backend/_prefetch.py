@@ -11,9 +11,7 @@ from typing import Any
 from llvmlite import ir
 
 from fastnn.backends.numba_backend._atomic import CACHE_LINE
-from fastnn.backends.numba_backend._jit import Lazy, inner, intrinsic, types
-
-cgutils: Any = Lazy("numba.core.cgutils")
+from fastnn.backends.numba_backend._jit import cgutils, inner, intrinsic, types
 
 I32 = ir.IntType(32)
 _NEAR, _DATA = 3, 1

@@ -15,10 +15,9 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from fastnn.backends.numba_backend._jit import TILE_VECTORS, VECTOR_BYTES, Lazy, intrinsic, types
+from fastnn.backends.numba_backend._jit import TILE_VECTORS, VECTOR_BYTES, cgutils, intrinsic, types
+from fastnn.backends.numba_backend._prefetch import prefetch_line
 from fastnn.backends.numba_backend._vectors import I64, LLVM_TYPES, Vectors
-
-cgutils: Any = Lazy("numba.core.cgutils")
 
 INTERLEAVED = TILE_VECTORS
 """Vectors computed on in turn: 4 where there are 32 registers, 2 where there are 16. (One core of an AVX-512 Xeon, 1, 2
@@ -62,11 +61,13 @@ class _Loops:
         self.width = VECTOR_BYTES // widest
         self.element, self.vector = LLVM_TYPES[dtype], ir.VectorType(LLVM_TYPES[dtype], self.width)
 
-    def pointer(self, address: Any, index: Any, kind: Any) -> Any:
+    def address(self, array: Any, index: Any) -> Any:
+        """Return the address of element ``index`` of the array at an address."""
+        return self.builder.add(array, self.builder.mul(index, ir.Constant(I64, self.dtype.itemsize)))
+
+    def pointer(self, array: Any, index: Any, kind: Any) -> Any:
         """Return a pointer to element ``index`` of the array at an address."""
-        b = self.builder
-        at = b.add(address, b.mul(index, ir.Constant(I64, self.dtype.itemsize)))
-        return b.inttoptr(at, kind.as_pointer())
+        return self.builder.inttoptr(self.address(array, index), kind.as_pointer())
 
     def vectors(self, inputs: list[Any], outputs: list[Any], index: Any, count: int) -> None:
         """Write the formula for ``count`` vectors from an index on: all are read before any is written."""
@@ -76,20 +77,13 @@ class _Loops:
         if self.ahead and count > 1:
             for address, kind in [(a, _READ) for a in inputs] + [(a, _WRITE) for a in outputs]:
                 for i in places:
-                    self.fetch(self.pointer(b.add(address, ir.Constant(I64, self.ahead)), i, ir.IntType(8)), kind)
+                    prefetch_line(b, b.add(self.address(address, i), ir.Constant(I64, self.ahead)), kind)
         splats = [[_splat(b, c, self.width)] * count for c in self.constants]
         arguments = [Vectors(b, self.dtype, parts) for parts in (*read, *splats)]
         results = [arguments[0].parts_of(result, self.dtype) for result in _flat(self.formula(*arguments))]
         for parts, address in zip(results, outputs, strict=True):
             for i, value in zip(places, parts, strict=True):
                 b.store(value, self.pointer(address, i, self.vector), align=size)
-
-    def fetch(self, pointer: Any, kind: int) -> None:
-        """Write that the cache line at a pointer will be read or written; none need be there."""
-        words = [ir.Constant(ir.IntType(32), value) for value in (kind, 3, 1)]  # to stay in all caches; data
-        signature = ir.FunctionType(ir.VoidType(), [pointer.type, *(w.type for w in words)])
-        self.builder.call(self.builder.module.declare_intrinsic("llvm.prefetch", [pointer.type], signature),
-                          [pointer, *words])  # fmt: skip
 
     def write(self, n: Any) -> None:
         """Write the loops over ``n`` elements: several vectors at a time, single ones, what is left of one."""

@@ -15,9 +15,7 @@ import numpy as np
 from llvmlite import ir
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from fastnn.backends.numba_backend._jit import Lazy
-
-cgutils: Any = Lazy("numba.core.cgutils")
+from fastnn.backends.numba_backend._jit import cgutils
 
 I64 = ir.IntType(64)
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from fastnn.backends.numba_backend import _launch, _layout, _team, walker
 from fastnn.backends.numba_backend._columns import make_pack_columns, make_unpack_columns
-from fastnn.backends.numba_backend._jit import Lazy, dispatcher_of, entry, entry_point, helper, op
+from fastnn.backends.numba_backend._jit import dispatcher_of, entry, entry_point, helper, numba, op
 from fastnn.backends.numba_backend._layout import (
     BLOCK,
     BLOCKS,
@@ -41,8 +41,6 @@ from fastnn.losses import crossentropy_cost
 from fastnn.plan.dense_network import DenseNetwork
 from fastnn.plan.executor import State
 from fastnn.plan.plan import Tensor
-
-numba: Any = Lazy("numba")
 
 Array = np.ndarray[Any, Any]
 

@@ -112,7 +112,7 @@ def _part(first: Any, done: Any, n: Any, size: Any) -> Any:
     return np.uint64(element // size), skip, min(size - skip, n - done)
 
 
-_SEED, _PURPOSE, _STEP, _LAYER, _FIRST, _COUNT, _OUT, _WORDS, _TRUNCATED = range(9)
+_SEED, _PURPOSE, _STEP, _LAYER, _FIRST, _COUNT, _OUT, _WORDS = range(8)
 """Words of a job: what an op below is told. ``_WORDS`` is the address of room for ``4 * GROUP`` bytes."""
 
 
@@ -120,7 +120,7 @@ def make_fill_uniform_f32() -> Callable[..., None]:
     """Fill a vector with float32 uniform in [0, 1)."""
 
     def fill_uniform_f32(job_at, unused1, unused2, unused3, unused4):
-        job, signed = view(np.uint64(0), job_at, 9), view(0, job_at, 9)
+        job, signed = view(np.uint64(0), job_at, 8), view(0, job_at, 8)
         first, n = signed[_FIRST], signed[_COUNT]
         words = view(np.uint32(0), signed[_WORDS], GROUP)
         done = 0
@@ -150,33 +150,12 @@ def _fill_bernoulli(seed: Any, purpose: Any, step: Any, layer: Any, first: Any, 
         done += count
 
 
-def make_fill_uniform_f64() -> Callable[..., None]:
-    """Fill a vector with float64 uniform in [0, 1)."""
-
-    def fill_uniform_f64(job_at, unused1, unused2, unused3, unused4):
-        job, signed = view(np.uint64(0), job_at, 9), view(0, job_at, 9)
-        first, n = signed[_FIRST], signed[_COUNT]
-        low_at = signed[_WORDS] + 4 * PAIR_GROUP
-        high, low = view(np.uint32(0), signed[_WORDS], PAIR_GROUP), view(np.uint32(0), low_at, PAIR_GROUP)
-        done = 0
-        while done < n:
-            group, skip, count = _part(first, done, n, PAIR_GROUP)
-            word_pair_group(job[_SEED], job[_PURPOSE], job[_STEP], job[_LAYER], group, high, low)
-            h, l = view(np.uint32(0), signed[_WORDS] + 4 * skip, count), view(np.uint32(0), low_at + 4 * skip, count)
-            part = view(0.0, signed[_OUT] + 8 * done, count)
-            for t in range(count):
-                part[t] = float64_from_words(np.uint64(h[t]), np.uint64(l[t]))
-            done += count
-
-    return fill_uniform_f64
-
-
-def make_fill_normal(dtype: Any) -> Callable[..., None]:
-    """Fill a vector with standard normal numbers, or with such within (-2, 2)."""
+def make_fill_from_pairs(dtype: Any, number: Callable[..., Any]) -> Callable[..., None]:
+    """Fill a vector with what ``number(high, low)`` makes of pairs of words: a float64, rounded to ``dtype``."""
     size = dtype().itemsize
 
-    def fill_normal(job_at, unused1, unused2, unused3, unused4):
-        job, signed = view(np.uint64(0), job_at, 9), view(0, job_at, 9)
+    def fill_from_pairs(job_at, unused1, unused2, unused3, unused4):
+        job, signed = view(np.uint64(0), job_at, 8), view(0, job_at, 8)
         first, n = signed[_FIRST], signed[_COUNT]
         low_at = signed[_WORDS] + 4 * PAIR_GROUP
         high, low = view(np.uint32(0), signed[_WORDS], PAIR_GROUP), view(np.uint32(0), low_at, PAIR_GROUP)
@@ -186,23 +165,17 @@ def make_fill_normal(dtype: Any) -> Callable[..., None]:
             word_pair_group(job[_SEED], job[_PURPOSE], job[_STEP], job[_LAYER], group, high, low)
             h, l = view(np.uint32(0), signed[_WORDS] + 4 * skip, count), view(np.uint32(0), low_at + 4 * skip, count)
             part = view(dtype(0), signed[_OUT] + size * done, count)
-            if job[_TRUNCATED]:
-                for t in range(count):
-                    part[t] = truncated_normal_from_words(np.uint64(h[t]), np.uint64(l[t]))
-            else:
-                for t in range(count):
-                    part[t] = normal_from_words(np.uint64(h[t]), np.uint64(l[t]))
+            for t in range(count):
+                part[t] = number(np.uint64(h[t]), np.uint64(l[t]))
             done += count
 
-    return fill_normal
+    return fill_from_pairs
 
 
-def _fill(make: Callable[..., Any], sequence: tuple[Any, ...], first: int, out: NDArray[Any],
-          truncated: bool | None = None) -> None:  # fmt: skip
-    """Let an op fill a contiguous vector; with normal numbers, ``truncated`` or not."""
+def _fill(make: Callable[..., Any], sequence: tuple[Any, ...], first: int, out: NDArray[Any], *static: Any) -> None:
+    """Let the op that ``make(*static)`` returns fill a contiguous vector."""
     words = np.empty(GROUP, np.uint32)
-    job = np.array([*sequence, first, len(out), out.ctypes.data, words.ctypes.data, truncated or 0], np.uint64)
-    static = () if truncated is None else (out.dtype.type,)
+    job = np.array([*sequence, first, len(out), out.ctypes.data, words.ctypes.data], np.uint64)
     call_op(make, *static)(job.ctypes.data, 0, 0, 0, 0)
 
 
@@ -252,8 +225,10 @@ def uniform(seed: int, purpose: int, step: int, layer: int, n: int, dtype: Any, 
     sequence = checked_sequence(seed, purpose, step, layer)
     count, start = checked_range(n, first)
     out: NDArray[Any] = np.empty(count, checked_float_dtype(dtype))
-    make = make_fill_uniform_f32 if out.dtype == np.float32 else make_fill_uniform_f64
-    _fill(make, sequence, start, out)
+    if out.dtype == np.float32:
+        _fill(make_fill_uniform_f32, sequence, start, out)
+    else:
+        _fill(make_fill_from_pairs, sequence, start, out, np.float64, float64_from_words)
     return out
 
 
@@ -262,7 +237,7 @@ def normal(seed: int, purpose: int, step: int, layer: int, n: int, dtype: Any, f
     sequence = checked_sequence(seed, purpose, step, layer)
     count, start = checked_range(n, first)
     out: NDArray[Any] = np.empty(count, checked_float_dtype(dtype))
-    _fill(make_fill_normal, sequence, start, out, False)
+    _fill(make_fill_from_pairs, sequence, start, out, out.dtype.type, normal_from_words)
     return out
 
 
@@ -273,7 +248,7 @@ def truncated_normal(
     sequence = checked_sequence(seed, purpose, step, layer)
     count, start = checked_range(n, first)
     out: NDArray[Any] = np.empty(count, checked_float_dtype(dtype))
-    _fill(make_fill_normal, sequence, start, out, True)
+    _fill(make_fill_from_pairs, sequence, start, out, out.dtype.type, truncated_normal_from_words)
     return out
 
 

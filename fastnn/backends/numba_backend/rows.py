@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.backends.numba_backend._jit import VECTOR_BYTES, Lazy, entry, entry_point, op
+from fastnn.backends.numba_backend._jit import VECTOR_BYTES, entry, entry_point, numba, op
 from fastnn.backends.numba_backend._memory import call, view
 from fastnn.backends.numba_backend._recording import bits_of, rows_of
 from fastnn.backends.numba_backend._row_ops import (
@@ -32,8 +32,6 @@ from fastnn.backends.numba_backend.workspace import aligned_zeros
 from fastnn.backends.protocol import RowFunction
 from fastnn.plan.executor import State
 from fastnn.plan.plan import Op, Parameter, Plan, Tensor
-
-numba: Any = Lazy("numba")
 
 Array = np.ndarray[Any, Any]
 
