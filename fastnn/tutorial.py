@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn import initializers, losses
+from fastnn import initializers, losses, tutorial_calls
 from fastnn.activations import ACTIVATIONS, Activation
 from fastnn.backends import Backend, get_backend
 from fastnn.errors import InvalidTypeError, InvalidValueError
@@ -35,14 +35,10 @@ from fastnn.tutorial_checks import (
     check_layers,
     check_probabilities,
     common_dtype,
-    known_call,
-    known_update,
     layer_names,
     read_dictionary,
     read_parameters,
     readable_alike,
-    remember_call,
-    remember_update,
 )
 from fastnn.validation import positive_whole
 
@@ -195,14 +191,14 @@ def forward_propagation(X: Any, parameters: Parameters, *, activation: str | Act
     ([[False, False, False, True]], ['A1', 'Z1'])
     """
     engine = get_backend(backend)
-    found = known_call(engine, parameters, X, activation, output_activation)
+    found = tutorial_calls.forward(engine, parameters, X, activation, output_activation)
     if found is None:
         arrays, widths = read_parameters(parameters)
         network = dense_network(widths, activation, output_activation, COST)
         x = check_columns("X", X, widths[0], empty=True)
         dtype = common_dtype((*arrays, x))
         values, finite = engine.network_forward(network, dtype, arrays, x)
-        remember_call(engine, arrays, x, activation, output_activation, network, dtype)
+        tutorial_calls.count_forward(engine, (*arrays, x), activation, output_activation, network, dtype)
         found = values[-1], dict(zip(network.values, values)), finite
     A, cache, finite = found
     if not finite and not allow_nonfinite:
@@ -297,6 +293,9 @@ def backward_propagation(
         If a key is missing, a shape does not fit, X holds NaN, Y is not in [0, 1], or a name is unknown.
     """
     engine = get_backend(backend)
+    found = tutorial_calls.backward(engine, parameters, cache, X, Y, activation, output_activation)
+    if found is not None:
+        return found
     arrays, widths = read_parameters(parameters)
     network = _with_cost(widths, activation, output_activation)
     values = read_dictionary("cache", "Z A", cache)
@@ -308,6 +307,8 @@ def backward_propagation(
             check_columns(layer_names("Z A", len(values) // 2)[n], value, network.widths[1 + n // 2], x.shape[1])
     dtype = common_dtype((*arrays, *values, x, y))
     gradients = engine.network_backward(network, dtype, arrays, values, x, y)
+    every = (*arrays, x, y, *values)
+    tutorial_calls.count_backward(engine, every, activation, output_activation, network, dtype)
     return {f"d{name}": gradient for name, gradient in zip(network.names, gradients)}
 
 
@@ -336,7 +337,7 @@ def update_parameters(parameters: Parameters, grads: Parameters, learning_rate: 
     """
     engine = get_backend(backend)
     rate = non_negative("learning_rate", learning_rate)
-    found = known_update(engine, parameters, grads, rate)
+    found = tutorial_calls.update(engine, parameters, grads, rate)
     if found is not None:
         return found
     arrays = read_dictionary("parameters", "W b", parameters)
@@ -350,7 +351,7 @@ def update_parameters(parameters: Parameters, grads: Parameters, learning_rate: 
     vector, gradient = _vector(arrays, dtype), _vector(gradients, dtype)
     rule, scalars = _rule(rate, dtype)
     engine.optimizer_update(rule, vector, gradient, (), scalars)
-    remember_update(engine, arrays, dtype)
+    tutorial_calls.count_update(engine, arrays, gradients, dtype)
     return _split(vector, arrays)
 
 

@@ -7,7 +7,6 @@ through as they are, whatever their strides; what is computed in is decided by `
 from __future__ import annotations
 
 import functools
-import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,7 +14,6 @@ import numpy as np
 
 from fastnn.backends.protocol import Backend
 from fastnn.errors import InvalidTypeError, InvalidValueError
-from fastnn.plan.dense_network import DenseNetwork
 from fastnn.validation import as_numbers
 
 Array = np.ndarray[Any, Any]
@@ -139,87 +137,6 @@ def read_parameters(parameters: Parameters) -> tuple[list[Array], tuple[int, ...
     arrays = read_dictionary("parameters", "W b", parameters)
     widths = check_layers(arrays)
     return [a if a.ndim == 2 else a[:, None] for a in arrays], widths
-
-
-_updates: dict[tuple[Any, ...], Any] = {}
-"""Updates by backend, number of arrays and dtype, likewise."""
-
-CALLS_BEFORE = 8
-"""Calls of one kind that are looked at piece by piece before a function of their own is made."""
-
-_getters: dict[int, Any] = {}
-"""What takes W1, b1, ... out of a dictionary of so many."""
-
-_known: dict[tuple[Any, ...], Any] = {}
-"""Calls by backend, activations and shapes: how many there were, then the function for more of them."""
-
-
-_last: tuple[Any, Any, Any, Any] = None, None, None, None
-"""Backend, activations and function of the last such call: the next is most likely like it."""
-
-
-def known_call(engine: Backend, parameters: Any, X: Any, hidden: Any, output: Any) -> Any:
-    """Return AL, values by name and whether Z1 is finite of a call like many before, else None."""
-    global _last
-    try:
-        arrays = (*_getters[len(parameters)](parameters), X)
-    except (KeyError, TypeError):
-        return None
-    same_engine, same_hidden, same_output, run = _last
-    # the function looks at all else: types, and shapes
-    if same_engine is engine and same_hidden is hidden and same_output is output:
-        try:
-            found = run(arrays)
-        except TypeError:
-            found = None
-        if found is not None:
-            return found
-    try:
-        run = _known[engine, hidden, output, len(arrays), X.shape, arrays[0].shape]
-        found = run(arrays)
-    except (AttributeError, KeyError, TypeError):
-        return None
-    _last = engine, hidden, output, run
-    return found
-
-
-def remember_call(engine: Backend, arrays: Sequence[Array], X: Array, hidden: Any, output: Any, network: DenseNetwork,
-                  dtype: np.dtype[Any]) -> None:  # fmt: skip
-    """Count a checked call; when there have been several like it, have a function made for the next ones."""
-    key = engine, hidden, output, len(arrays) + 1, X.shape, arrays[0].shape
-    if len(_known) >= 256:
-        _known.clear()
-    calls = _known.get(key, 0)
-    if isinstance(calls, int):
-        enough = calls == CALLS_BEFORE
-        if enough:
-            _getters[len(arrays)] = operator.itemgetter(*layer_names("W b", len(arrays) // 2))
-        _known[key] = engine.network_function(network, dtype, X.shape[1]) if enough else calls + 1
-
-
-def known_update(engine: Backend, parameters: Any, grads: Any, rate: float) -> dict[str, Array] | None:
-    """Return new parameters of a call like many before, else None."""
-    try:
-        arrays = _getters[len(parameters)](parameters)
-        names, take, update = _updates[engine, len(grads), arrays[0].dtype]
-        results = update(arrays, take(grads), rate)  # which looks at all else: types and shapes
-        return None if results is None or len(arrays) != len(names) else dict(zip(names, results))
-    except (AttributeError, KeyError, TypeError):
-        return None
-
-
-def remember_update(engine: Backend, arrays: Sequence[Array], dtype: np.dtype[Any]) -> None:
-    """Count a checked update; when there have been several like it, have a function made for the next ones."""
-    count = len(arrays)
-    key = engine, count, dtype
-    calls = _updates.get(key, 0)
-    if isinstance(calls, int):
-        _updates[key] = calls + 1
-        if calls == CALLS_BEFORE:
-            names = layer_names("W b", count // 2)
-            _getters[count] = operator.itemgetter(*names)
-            take = operator.itemgetter(*layer_names("dW db", count // 2))
-            _updates[key] = names, take, engine.update_function(count, dtype)
 
 
 def check_columns(name: str, value: Any, rows: int, samples: int | None = None, *, empty: bool = False) -> Array:

@@ -30,7 +30,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("callbacks", "training"),
     ("files",),
     ("models",),
-    ("tutorial_checks", "tutorial", "plots", "estimators"),
+    ("tutorial_checks", "tutorial_calls", "tutorial", "plots", "estimators"),
     ("exchange",),
     ("search",),
     ("tabular",),

@@ -10,6 +10,7 @@ import copy
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
 
@@ -605,6 +606,89 @@ def test_other_arrays_after_the_same_call_again_and_again():
     with pytest.raises(InvalidValueError, match="row 1, column 2"):
         fastnn.forward_propagation(bad, parameters, backend="numba")
     assert np.isnan(fastnn.forward_propagation(bad, parameters, backend="numba", allow_nonfinite=True)[0][0, 2])
+
+
+@pytest.mark.needs_jit
+@pytest.mark.parametrize("kind", ["float32", "float64"])
+def test_the_same_gradients_again_and_again(kind):
+    for hidden, samples in ((4, 4), (3, 4), (4, 1), ([5, 3], 70), ([], 3)):
+        X, parameters = _again(kind, hidden, samples)
+        Y = (X[:1] > 0).astype(kind)
+        _, cache = fastnn.forward_propagation(X, parameters, backend="numpy")
+        wanted = fastnn.backward_propagation(parameters, cache, X, Y, backend="numpy")
+        given = {**parameters, **cache, "X": X, "Y": Y}
+        before = copy.deepcopy(given)
+        for number in range(12):
+            found = fastnn.backward_propagation(parameters, cache, X, Y, backend="numba")
+            assert list(found) == list(wanted)
+            for name in wanted:
+                assert_same_bits(found[name], wanted[name], f"{name}, call {number}")
+        for name in given:
+            assert_same_bits(given[name], before[name])
+        found["dW1"][...] = 7  # each call gives arrays of its own
+        assert_same_bits(fastnn.backward_propagation(parameters, cache, X, Y, backend="numba")["dW1"], wanted["dW1"])
+
+
+@pytest.mark.needs_jit
+def test_other_gradients_after_the_same_call_again_and_again():
+    X, parameters = _again()
+    Y = (X[:1] > 0).astype("float64")
+    _, cache = fastnn.forward_propagation(X, parameters, backend="numpy")
+    for _ in range(12):
+        fastnn.backward_propagation(parameters, cache, X, Y, backend="numba")
+    single = {name: array.astype("float32") for name, array in parameters.items()}
+    for given, stored, x, y in (
+        ({**parameters, "W1": parameters["W1"] + 1}, {**cache, "A1": cache["A1"] / 2}, X, Y),
+        (parameters, {**cache, "Z1": np.asfortranarray(cache["Z1"])}, X, Y),
+        (parameters, cache, np.asfortranarray(X), Y.astype(int)),
+        ({**parameters, "b1": parameters["b1"][:, 0]}, cache, X.tolist(), Y.astype(bool)),
+        (single, {name: a.astype("float32") for name, a in cache.items()}, X.astype("float32"), Y.astype("float32")),
+        (single, cache, X, Y),
+    ):
+        found = fastnn.backward_propagation(given, stored, x, y, backend="numba")
+        wanted = fastnn.backward_propagation(given, stored, x, y, backend="numpy")
+        for name in wanted:
+            assert_same_bits(found[name], wanted[name])
+    bad, out = X.copy(), Y.copy()
+    bad[1, 2], out[0, 3] = np.inf, 1.5
+    for given, stored, x, y, message in (
+        (parameters, cache, bad, Y, "row 1, column 2"),
+        (parameters, cache, X, out, "row 0, column 3"),
+        (parameters, cache, X[:, :3], Y, r"\(1, 3\)"),
+        (parameters, cache, X[:1], Y, r"\(2, samples\)"),
+        ({**parameters, "W2": np.zeros((1, 5))}, cache, X, Y, "W2"),
+        ({**parameters, "W3": np.zeros((1, 1))}, cache, X, Y, "b3"),
+        (parameters, {**cache, "A1": cache["A1"][:, :3]}, X, Y, "A1"),
+        (parameters, {**cache, "A3": cache["A1"]}, X, Y, "Z3"),
+    ):
+        with pytest.raises(InvalidValueError, match=message):
+            fastnn.backward_propagation(given, stored, x, y, backend="numba")
+    with pytest.raises(InvalidValueError, match="output_activation"):
+        fastnn.backward_propagation(parameters, cache, X, Y, output_activation="tanh", backend="numba")
+    allowed = fastnn.backward_propagation(parameters, cache, bad, Y, allow_nonfinite=True, backend="numba")
+    assert not np.isfinite(allowed["dW1"]).all()
+
+
+@pytest.mark.needs_jit
+def test_threads_share_the_functions_of_repeated_calls():
+    X, parameters = _again(samples=30)
+    Y = (X[:1] > 0).astype("float64")
+
+    def step(scale):
+        given = {name: scale * array for name, array in parameters.items()}
+        _, cache = fastnn.forward_propagation(X, given, backend="numba")
+        return fastnn.backward_propagation(given, cache, X, Y, backend="numba")
+
+    scales = [0.5, 1.0, 2.0, 4.0]
+    wanted = [{name: a.copy() for name, a in step(scale).items()} for scale in scales]
+    for _ in range(12):
+        step(1.0)
+
+    def many(k):
+        return all((step(scales[k])[name] == wanted[k][name]).all() for _ in range(300) for name in wanted[k])
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(many, range(4)))
 
 
 @pytest.mark.needs_jit

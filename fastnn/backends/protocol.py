@@ -80,12 +80,21 @@ class Backend(Protocol):
         """
         ...
 
-    def update_function(self, count: int, dtype: np.dtype[Any]) -> Callable[..., list[Array] | None] | None:
-        """Return ``f(parameters, gradients, rate)``: new ``count`` arrays W1, b1, ..., each ``w - rate * g``.
+    def gradients_function(
+        self, network: DenseNetwork, dtype: np.dtype[Any], samples: int
+    ) -> Callable[[tuple[Array, ...]], dict[str, Array] | None] | None:
+        """Return ``f((W1, b1, ..., X, Y, Z1, A1, ..., ZL, AL))``: what ``network_backward`` gives, by name.
 
-        For calls made again and again, of tuples of arrays. It returns None where the shapes are not those of a
-        network and its gradients, and raises TypeError where an array is not two-dimensional, C-contiguous and of
-        ``dtype``. None instead of it where ``optimizer_update`` is as good.
+        Like ``network_function``; None, too, where X is not finite or Y not in [0, 1].
+        """
+        ...
+
+    def update_function(
+        self, shapes: Sequence[tuple[int, int]], dtype: np.dtype[Any]
+    ) -> Callable[[tuple[Array, ...], float], dict[str, Array] | None] | None:
+        """Return ``f((W1, b1, ..., dW1, db1, ...), rate)``: new parameters by name, each ``w - rate * g``.
+
+        Like ``network_function``. None instead of it where ``optimizer_update`` is as good.
         """
         ...
 

@@ -29,13 +29,8 @@ from fastnn.backends.numba_backend.functions import (
     sum_row,
     sum_vector,
 )
-from fastnn.backends.numba_backend.network import (
-    network_backward,
-    network_forward,
-    network_function,
-    small_cost,
-    update_function,
-)
+from fastnn.backends.numba_backend.network import network_backward, network_forward
+from fastnn.backends.numba_backend.repeated import gradients_function, network_function, small_cost, update_function
 from fastnn.backends.numba_backend.rows import row_function
 
 __all__ = [
@@ -52,6 +47,7 @@ __all__ = [
     "dense_forward",
     "executor",
     "first_outside",
+    "gradients_function",
     "loss_gradient",
     "loss_value",
     "mean_gradient",

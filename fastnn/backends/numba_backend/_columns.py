@@ -22,6 +22,8 @@ from fastnn.errors import InvalidTypeError
 
 Array = np.ndarray[Any, Any]
 
+_FLOATS = np.dtype(np.float32), np.dtype(np.float64)
+
 
 def make_pack_columns(dtype: Any) -> Callable[..., None]:
     """Operands: tensor, bytes between blocks, rows, address of the contiguous (rows, N) array."""
@@ -68,7 +70,7 @@ def float_dtype(x: Array) -> np.dtype[Any]:
         If it is neither float32 nor float64 in the machine's byte order.
     """
     dtype: np.dtype[Any] = x.dtype
-    if dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
+    if dtype not in _FLOATS:
         raise InvalidTypeError(f"kernels take float32 or float64 arrays, got {dtype}")
     return dtype
 

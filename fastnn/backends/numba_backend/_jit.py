@@ -119,8 +119,8 @@ class Intrinsic:
 class Entry:
     """A function that Python calls. The first call puts Numba's dispatcher in its place in its module."""
 
-    def __init__(self, function: Callable[..., Any], parallel: bool) -> None:
-        self.py_func, self._parallel = function, parallel
+    def __init__(self, function: Callable[..., Any], parallel: bool, nogil: bool) -> None:
+        self.py_func, self._parallel, self._nogil = function, parallel, nogil
         functools.update_wrapper(self, function)
 
     @functools.cached_property
@@ -134,7 +134,7 @@ class Entry:
         if self._parallel:
             names["prange"] = numba.prange
         with _cache_folder() as cache:
-            made = numba.njit(nogil=True, cache=cache, parallel=options if self._parallel else False, **FLAGS)(
+            made = numba.njit(nogil=self._nogil, cache=cache, parallel=options if self._parallel else False, **FLAGS)(
                 self.py_func
             )
         if names.get(self.py_func.__name__) is self:
@@ -155,12 +155,12 @@ def helper(function: Callable[..., Any]) -> Any:
     return Inner(function, allocates=True)
 
 
-def entry(function: Callable[..., Any], *, parallel: bool = False) -> Any:
-    """Compile a function that Python calls; cached on disk, the GIL released.
+def entry(function: Callable[..., Any], *, parallel: bool = False, nogil: bool = True) -> Any:
+    """Compile a function that Python calls; cached on disk, the GIL released unless ``nogil`` is False.
 
     With ``parallel``, ``prange`` in it stands for Numba's; its module may say ``prange = range``.
     """
-    return Entry(function, parallel)
+    return Entry(function, parallel, nogil)
 
 
 def dispatcher_of(entry: Any) -> Any:

@@ -92,20 +92,20 @@ _run_parallel = entry(_run_parallel, parallel=True)
 def apply_formula(name: str, *arrays: Array) -> Array:
     """Return a formula of arrays, element by element; see ``protocol.Backend``."""
     formula = FORMULAS[name]
-    x = y = arrays[0]
-    if len(arrays) == 2:
-        x, y = np.broadcast_arrays(*arrays)
+    x = arrays[0]
     address = op(make_elementwise, float_dtype(x).type, formula.function, formula.arity)
-    out = np.empty(x.shape, x.dtype)
-    # not reshape alone: that of a reversed array is a view that runs backwards
-    x = y_flat = np.ascontiguousarray(x).reshape(-1)
     if len(arrays) == 2:
-        y_flat = np.ascontiguousarray(y, x.dtype).reshape(-1)
+        x, other = np.broadcast_arrays(*arrays)
+        # not reshape alone: that of a reversed array is a view that runs backwards
+        other = np.ascontiguousarray(other, x.dtype).reshape(-1)
+    out = np.empty(x.shape, x.dtype)
+    x, flat = np.ascontiguousarray(x).reshape(-1), out.reshape(-1)
+    y = other if len(arrays) == 2 else x
     if x.size >= PARALLEL_FROM and (workers := _launch.workers()) > 1:
         with _launch.LAUNCH:
-            _run_parallel(address, x, y_flat, out.reshape(-1), workers)
+            _run_parallel(address, x, y, flat, workers)
     elif x.size:
-        _run(address, x, y_flat, out.reshape(-1))
+        _run(address, x, y, flat)
     return out
 
 

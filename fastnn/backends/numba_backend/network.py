@@ -4,20 +4,20 @@ values.
 The counterpart of ``numpy_backend/network.py``, made of the ops that train models. A call copies its
 arguments into one buffer whose addresses the program holds, runs it, and hands out views of one result: for a
 net of 2-4-1 the whole call costs less than one textbook layer. Programs and workspaces are kept per thread,
-so that calls share nothing.
+so that calls share nothing. Calls that come again and again have functions of their own: ``repeated.py``.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from fastnn.backends.numba_backend import _launch, _layout, _team, walker
 from fastnn.backends.numba_backend._columns import make_pack_columns, make_unpack_columns
-from fastnn.backends.numba_backend._jit import dispatcher_of, entry, entry_point, helper, numba, op
+from fastnn.backends.numba_backend._jit import entry, helper, op
 from fastnn.backends.numba_backend._layout import (
     BLOCK,
     BLOCKS,
@@ -33,11 +33,8 @@ from fastnn.backends.numba_backend._layout import (
 from fastnn.backends.numba_backend._memory import view
 from fastnn.backends.numba_backend.executor import NumbaExecutor
 from fastnn.backends.numba_backend.lowering import LOWER_GRADIENTS, Lowering
-from fastnn.backends.numba_backend.single_source import share
 from fastnn.backends.numba_backend.walker import run_region
 from fastnn.backends.numba_backend.workspace import aligned_zeros
-from fastnn.contract import SAMPLE_BLOCK
-from fastnn.losses import crossentropy_cost
 from fastnn.plan.dense_network import DenseNetwork
 from fastnn.plan.executor import State
 from fastnn.plan.plan import Tensor
@@ -46,12 +43,6 @@ Array = np.ndarray[Any, Any]
 
 KEPT_PROGRAMS = 32
 """Programs kept per thread; the oldest goes first."""
-
-SMALL = 1024
-"""Elements of predictions that ``small_cost`` takes, one after another."""
-
-MOST_WIDTHS = 6
-"""Widths of the deepest network that a function of its own is compiled for."""
 
 KEPT_BYTES = 1 << 24
 """Programs with larger workspaces are made anew each time."""
@@ -73,13 +64,15 @@ def _finite(out, checked):
     return _is_finite(out, checked)
 
 
-_REGIONS, _REGION_COUNT, _RECORDS, _RECORD_COUNT, _CONTEXT, _SCRATCH, _CHECKED, _INPUTS, _SHAPES = range(9)
-"""What ``_run_once`` reads from a program's header: two arguments cost 0.4 us less than nine."""
+HEADER = 10
+_REGIONS, _REGION_COUNT, _RECORDS, _RECORD_COUNT, _CONTEXT, _SCRATCH, _CHECKED, INPUTS, SHAPES, RESULTS = range(HEADER)
+"""What compiled code reads from a program's header: two arguments cost 0.4 us less than nine."""
 
 
 @helper
-def _run(header_at, out):
-    header = view(0, header_at, 9)
+def run_program(header_at, out):
+    """Run one step on the calling thread, unpacking into ``out``; return whether Z1 is finite."""
+    header = view(0, header_at, HEADER)
     regions = view(0, header[_REGIONS], header[_REGION_COUNT] * REGION_SIZE).reshape((-1, REGION_SIZE))
     records = view(0, header[_RECORDS], header[_RECORD_COUNT] * RECORD_SIZE).reshape((-1, RECORD_SIZE))
     context = view(0, header[_CONTEXT], CONTEXT_SIZE)
@@ -92,35 +85,14 @@ def _run(header_at, out):
 
 @entry
 def _run_once(header_at, out):
-    """Run one step on the calling thread, unpacking into ``out``; return whether Z1 is finite."""
-    return _run(header_at, out)
+    """Return ``run_program``, to Python."""
+    return run_program(header_at, out)
 
 
-@entry
-def _run_on(header_at, out, arrays):
-    """Run one step on these arrays: 1 if Z1 is finite, 0 if not, -1 where a shape is not the program's.
+class Program(Lowering):
+    """A program whose inputs lie in one buffer, one after another, and whose results go to another.
 
-    The types are those it is compiled for, or the call raises TypeError. Copying in and looking at shapes here costs
-    0.1 us, in Python 1.8.
-    """
-    header = view(0, header_at, 9)
-    shapes = view(0, header[_SHAPES], 2 * len(arrays))
-    at = header[_INPUTS]
-    for k in range(len(arrays)):
-        array = arrays[k]
-        rows, columns = array.shape
-        if rows != shapes[2 * k] or columns != shapes[2 * k + 1]:
-            return -1
-        zero = out.dtype.type(0)
-        values, slot = view(zero, array.ctypes.data, rows * columns), view(zero, at, rows * columns)
-        for i in range(rows * columns):
-            slot[i] = values[i]
-        at += rows * columns * out.itemsize
-    return 1 if _run(header_at, out) else 0
-
-
-class _Columns(Lowering):
-    """A program whose inputs lie in one buffer and whose results go to another.
+    The inputs are W1, b1, ..., X, and of a backward pass also Y, Z1, A1, ..., ZL, AL.
 
     Parameters
     ----------
@@ -140,7 +112,7 @@ class _Columns(Lowering):
         read: list[Tensor] = [plan.inputs]
         if backward:
             assert plan.targets is not None and plan.weights is not None
-            read += [plan.targets, plan.weights, *(t for pair in zip(z, a, strict=True) for t in pair)]
+            read += [plan.targets, *(t for pair in zip(z, a, strict=True) for t in pair), plan.weights]
         rows = sum(t.rows for t in read)
         self.inputs = aligned_zeros(plan.size + rows * samples, dtype)
         # the arguments of a call, as parts of the buffer; sample weights stay 1
@@ -153,7 +125,7 @@ class _Columns(Lowering):
             self.slots.append(self.inputs[start : start + size].reshape(shape))
             start += size
         if backward:
-            self.slots.pop(len(plan.parameters) + 2)[...] = 1
+            self.slots.pop()[...] = 1
         self.results = np.zeros(plan.size, dtype)
         executor = NumbaExecutor(plan, dtype, State(self.inputs, self.results))
         workers = _launch.most()
@@ -223,7 +195,8 @@ class _Columns(Lowering):
         self.team = aligned_zeros(_team.TEAM_BYTES, np.uint8)
         self.header = np.array([self.region_table.ctypes.data, len(self.region_table), self.program_records.ctypes.data,
                                 len(self.program_records), self.context.ctypes.data, self.scratch_at,
-                                checked, self.inputs.ctypes.data, self.shapes.ctypes.data], np.int64)  # fmt: skip
+                                checked, self.inputs.ctypes.data, self.shapes.ctypes.data,
+                                self.results.ctypes.data], np.int64)  # fmt: skip
         self.header_at = int(self.header.ctypes.data)
         self.bytes = self.inputs.nbytes + sum(k.nbytes for k in self.keep)
 
@@ -254,17 +227,17 @@ class _Kept(threading.local):
     """This thread's programs."""
 
     def __init__(self) -> None:
-        self.programs: dict[tuple[DenseNetwork, np.dtype[Any], int, bool], _Columns] = {}
+        self.programs: dict[tuple[DenseNetwork, np.dtype[Any], int, bool], Program] = {}
 
 
 _kept = _Kept()
 
 
-def _program(network: DenseNetwork, dtype: np.dtype[Any], samples: int, backward: bool) -> _Columns:
+def _program(network: DenseNetwork, dtype: np.dtype[Any], samples: int, backward: bool) -> Program:
     key = (network, dtype, samples, backward)
     program = _kept.programs.get(key)
     if program is None:
-        program = _Columns(network, dtype, samples, backward)
+        program = Program(network, dtype, samples, backward)
         if program.bytes <= KEPT_BYTES:
             if len(_kept.programs) >= KEPT_PROGRAMS:
                 del _kept.programs[next(iter(_kept.programs))]
@@ -283,117 +256,6 @@ def network_forward(network: DenseNetwork, dtype: np.dtype[Any], parameters: Seq
     out = np.empty((program.rows, samples), dtype)
     finite = program.run(out)
     return [out[part] for part in program.parts], finite
-
-
-_compiling = threading.Lock()
-
-
-def _compile_only(function: Any, *signature: Any) -> None:
-    """Compile an entry for these types; with others that nobody asked for, a call raises TypeError."""
-    dispatcher = dispatcher_of(function)
-    with _compiling:
-        if signature not in dispatcher.overloads:
-            dispatcher.disable_compile(False)
-            dispatcher.compile(signature)
-            dispatcher.disable_compile()
-
-
-class _Forward(threading.local):
-    """``network_forward`` for calls that are made again and again on arrays of the same shapes; see ``protocol``.
-
-    Each thread that calls has a program of its own.
-    """
-
-    def __init__(self, network: DenseNetwork, dtype: np.dtype[Any], samples: int) -> None:
-        array = numba.types.Array(numba.from_dtype(dtype), 2, "C")
-        signature = numba.int64, array, numba.types.UniTuple(array, 2 * len(network.widths) - 1)
-        _compile_only(_run_on, *signature)
-        self._program = program = _program(network, dtype, samples, False)
-        names = network.values
-        self._own = program.header_at, (program.rows, samples), dtype, program.parts, names, names[-1]
-
-    def __call__(self, arrays: tuple[Array, ...]) -> tuple[Array, dict[str, Array], bool] | None:
-        at, shape, dtype, parts, names, last = self._own
-        out = np.empty(shape, dtype)
-        finite = _run_on(at, out, arrays)
-        if finite < 0:
-            return None
-        values = dict(zip(names, map(out.__getitem__, parts)))
-        return values[last], values, finite == 1
-
-
-def network_function(network: DenseNetwork, dtype: np.dtype[Any], samples: int) -> _Forward | None:
-    """Return ``network_forward`` for few samples, in arrays of ``dtype`` alone; see ``protocol.Backend``."""
-    program = _program(network, dtype, samples, False)
-    if program.may_share or program.bytes > KEPT_BYTES or len(network.widths) > MOST_WIDTHS:
-        return None
-    return _Forward(network, dtype, samples)
-
-
-@entry
-def _descend_on(rate, arrays):
-    """Write ``w - rate * g`` for parameters, gradients, results in turn; return whether they are those of a network."""
-    n = len(arrays) // 3
-    before = arrays[0].shape[1]
-    for k in range(n):
-        w, g, new = arrays[k], arrays[n + k], arrays[2 * n + k]
-        rows, columns = w.shape
-        fits = columns == before if k % 2 == 0 else rows == before and columns == 1
-        if not fits or rows * columns == 0 or g.shape[0] != rows or g.shape[1] != columns:
-            return False
-        before = rows
-        size, zero = rows * columns, w.dtype.type(0)
-        step, result = w.dtype.type(rate), view(zero, new.ctypes.data, size)
-        weights, gradients = view(zero, w.ctypes.data, size), view(zero, g.ctypes.data, size)
-        for i in range(size):
-            result[i] = weights[i] - step * gradients[i]
-    return True
-
-
-def _descend(parameters: tuple[Array, ...], gradients: tuple[Array, ...], rate: float) -> list[Array] | None:
-    results = [np.empty_like(p) for p in parameters]
-    return results if _descend_on(rate, (*parameters, *gradients, *results)) else None
-
-
-def update_function(count: int, dtype: np.dtype[Any]) -> Callable[..., list[Array] | None] | None:
-    """Return gradient descent on ``count`` arrays of ``dtype``; see ``protocol.Backend``."""
-    if count >= 2 * MOST_WIDTHS:
-        return None
-    array = numba.types.Array(numba.from_dtype(dtype), 2, "C")
-    _compile_only(_descend_on, numba.float64, numba.types.UniTuple(array, 3 * count))
-    return _descend
-
-
-_cost_of = share(crossentropy_cost.value)
-
-
-@entry
-def _cost(y, p):
-    """Return the sum over few samples of the tutorial's cost, or -1 where an element is not in [0, 1]."""
-    total = p.dtype.type(0)
-    for j in range(p.shape[1]):
-        sample = p.dtype.type(0)
-        for i in range(p.shape[0]):
-            if not (y[i, j] >= 0 and y[i, j] <= 1 and p[i, j] >= 0 and p[i, j] <= 1):
-                return -1.0
-            sample += _cost_of(y[i, j], p[i, j])
-        total += sample
-    return np.float64(total)
-
-
-_cost_entries: dict[Any, Callable[..., float]] = {}
-
-
-def small_cost(Y: Array, P: Array) -> float | None:
-    """Return the sum of the tutorial's cost over few samples; see ``protocol.Backend``."""
-    if P.shape[1] > SAMPLE_BLOCK or P.size > SMALL:
-        return None
-    run = _cost_entries.get(P.dtype)
-    if run is None:
-        array = numba.types.Array(numba.from_dtype(P.dtype), 2, "C")
-        run = _cost_entries[P.dtype] = entry_point(_cost, array, array)
-    total = run(Y, P)
-    return None if total < 0 else total
 
 
 def network_backward(network: DenseNetwork, dtype: np.dtype[Any], parameters: Sequence[Array],

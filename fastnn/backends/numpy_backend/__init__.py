@@ -13,15 +13,10 @@ from fastnn.backends.numpy_backend.loss import (
     softmax_crossentropy_gradient,
     softmax_crossentropy_value,
 )
-from fastnn.backends.numpy_backend.network import (
-    network_backward,
-    network_forward,
-    network_function,
-    small_cost,
-    update_function,
-)
+from fastnn.backends.numpy_backend.network import network_backward, network_forward
 from fastnn.backends.numpy_backend.penalty import activity_penalty_gradient, activity_penalty_value
 from fastnn.backends.numpy_backend.reduction import sum_row, sum_vector
+from fastnn.backends.numpy_backend.repeated import gradients_function, network_function, small_cost, update_function
 from fastnn.backends.numpy_backend.rows import row_function
 from fastnn.backends.numpy_backend.update import (
     add_penalty_gradient,
@@ -46,6 +41,7 @@ __all__ = [
     "dense_forward",
     "executor",
     "first_outside",
+    "gradients_function",
     "loss_gradient",
     "loss_value",
     "mean_gradient",

@@ -53,18 +53,6 @@ def network_forward(network: DenseNetwork, dtype: np.dtype[Any], parameters: Seq
         return values, bool(np.isfinite(values[0]).all())
 
 
-def network_function(network: DenseNetwork, dtype: np.dtype[Any], samples: int) -> None:
-    """Return None: see ``protocol.Backend``."""
-
-
-def update_function(count: int, dtype: np.dtype[Any]) -> None:
-    """Return None: see ``protocol.Backend``."""
-
-
-def small_cost(Y: Array, P: Array) -> None:
-    """Return None: see ``protocol.Backend``."""
-
-
 def network_backward(network: DenseNetwork, dtype: np.dtype[Any], parameters: Sequence[Array],
                      values: Sequence[Array], X: Array, Y: Array) -> list[Array]:  # fmt: skip
     """Return the gradients of the mean loss: dW1, db1, ..., dWL, dbL, db of shape (M, 1).
