@@ -30,7 +30,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("callbacks", "training"),
     ("files",),
     ("models",),
-    ("tutorial_checks", "tutorial_calls", "tutorial", "plots", "estimators"),
+    ("tutorial", "plots", "estimators"),
     ("exchange",),
     ("search",),
     ("tabular",),

@@ -535,7 +535,7 @@ def test_gradient_descent_returns_to_python_often(backend, monkeypatch):
         return run(self, program, data, batch, steps, *rest)
 
     monkeypatch.setattr(executor, "run", timed)
-    monkeypatch.setattr("fastnn.tutorial.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("fastnn.tutorial.descent.time.perf_counter", lambda: now[0])
     parameters, X, Y = problem((2, 4, 1), 4, np.float64)
     fastnn.gradient_descent(X, Y, parameters, 0.1, 500, backend=backend)
     assert sum(pieces) == 500

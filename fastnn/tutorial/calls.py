@@ -16,7 +16,7 @@ import numpy as np
 
 from fastnn.backends.protocol import Backend
 from fastnn.plan.dense_network import DenseNetwork
-from fastnn.tutorial_checks import layer_names
+from fastnn.tutorial.checks import layer_names
 
 Array = np.ndarray[Any, Any]
 
