@@ -140,7 +140,7 @@ def test_systems_do_the_same_work(workload, system):
                 pytest.fail(f"fastnn does not offer {row.name}: {reason}")
             pytest.skip(str(reason))
         first = data.fingerprint(row, runner.result())
-        if row.kind == "train":
+        if row.trains:
             weights.append(data.kept(row, runner.result()))
         runner.reset()
         runner.run(row.unit)

@@ -98,14 +98,14 @@ def tutorial_parameters(problem: Problem) -> dict[str, Any]:
 
 def fingerprint(workload: Workload, result: Any) -> Any:
     """Return the float64 vector by which results of two systems are compared: the loss, or the outputs."""
-    if workload.kind == "train":
+    if workload.trains:
         return np.array([loss(workload, result)])
     return np.asarray(result, dtype=np.float64).ravel()
 
 
 def kept(workload: Workload, result: Any) -> Any:
     """Return a copy of a result, which may be the system's own arrays."""
-    if workload.kind == "train":
+    if workload.trains:
         return [tuple(np.array(array) for array in arrays) for arrays in result]
     return np.array(result)
 

@@ -175,7 +175,7 @@ def _compare(workload: Workload, problem: data.Problem, entries: dict[str, Entry
         entry = entries[name]
         entry.difference = data.difference(values, prints[reference])
         entry.agrees = entry.difference <= workload.tolerance
-        if workload.kind == "train":
+        if workload.trains:
             entry.loss = float(values[0])
             entry.apart = data.apart(results[name], results[reference], problem.weights)
             entry.agrees = entry.agrees and entry.apart <= workload.weights_tolerance

@@ -25,7 +25,7 @@ class Workload:
         The name that ``rows=`` and ``--rows`` accept.
     title : str
         What the row is, for people.
-    kind : {"train", "predict", "forward_propagation", "elementwise"}
+    kind : {"train", "predict", "forward_propagation", "tutorial_loop", "elementwise"}
         A training run, a batch of rows through a trained network, the tutorial's function of that name, or one
         function over an array.
     sizes : tuple of int
@@ -85,9 +85,14 @@ class Workload:
         return 0.1 if self.optimizer == "adam" else 100 * self.tolerance
 
     @property
+    def trains(self) -> bool:
+        """Whether the row's work changes weights."""
+        return self.kind in ("train", "tutorial_loop")
+
+    @property
     def group(self) -> str:
         """Which of ``GROUPS`` the row is shown in."""
-        if self.kind in ("predict", "forward_propagation") and self.batch < 32:
+        if self.kind != "train" and self.kind != "elementwise" and self.batch < 32:
             return "single calls"
         if self.name.endswith("-float64"):
             return "float64"
@@ -103,7 +108,7 @@ class Workload:
         """Floating-point operations of the matrix products in one step (0 for "elementwise")."""
         if self.kind == "elementwise":
             return 0
-        return self.batch * self.network.flops(training=self.kind == "train")
+        return self.batch * self.network.flops(training=self.trains)
 
     @property
     def unit(self) -> int:
@@ -111,7 +116,7 @@ class Workload:
 
         So many steps are also run before the systems' results are compared: few, before rounding errors grow.
         """
-        if self.kind != "train":
+        if not self.trains:
             return 1
         return self.batches if self.batches > 1 else 20
 
@@ -186,6 +191,11 @@ ROWS: tuple[Workload, ...] = (
     Workload(
         "tutorial", "the tutorial's forward_propagation, 2-4-1 sigmoid, 4 samples, float64", "forward_propagation",
         (2, 4, 1), "float64", output="sigmoid", batch=4, target=2.0, against=("numpy",), tolerance=1e-14,
+    ),
+    Workload(
+        "tutorial-loop", "the tutorial's loop of four functions, 2-4-1 sigmoid, 4 samples, float64", "tutorial_loop",
+        (2, 4, 1), "float64", output="sigmoid", loss="binary_crossentropy", learning_rate=0.5, batch=4,
+        target=2.0, against=("numpy",), tolerance=1e-9,
     ),
     Workload(
         "predict-60000", "60,000 rows through 784-128-10 sigmoid", "predict", (784, 128, 10),

@@ -1,7 +1,8 @@
 """The systems of the table, one file each, imported only when asked for.
 
-A file offers ``train``, ``predict``, ``forward_propagation`` and ``elementwise`` (those it can do), each taking
-``(workload, problem, threads)`` and returning a ``Runner``. To add a system is to add a file and a line here.
+A file offers ``train``, ``predict``, ``forward_propagation``, ``tutorial_loop`` and ``elementwise``, those it can do,
+each taking ``(workload, problem, threads)`` and returning a ``Runner``. To add a system is to add a file and a line
+here.
 """
 
 from __future__ import annotations

@@ -7,11 +7,13 @@ else.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import fastnn
 from fastnn.bench import networks
 from fastnn.bench.data import Problem, Weights, tutorial_parameters
+from fastnn.bench.peers.loop import tutorial_loop_of
 from fastnn.bench.runner import NotOffered, Runner, repeat
 from fastnn.bench.workloads import Workload
 from fastnn.optimizers import SGD, Adam
@@ -122,6 +124,22 @@ def forward_propagation(workload: Workload, problem: Problem, threads: int, back
     return Runner(
         repeat(lambda: call(X, parameters, backend=backend)).run, lambda: call(X, parameters, backend=backend)[0]
     )
+
+
+def tutorial_loop(workload: Workload, problem: Problem, threads: int, backend: str = BACKEND) -> Runner:
+    """Call the tutorial's four functions in its loop."""
+    if backend == "numba":
+        set_threads(threads)
+    names = ("forward_propagation", "compute_cost", "backward_propagation", "update_parameters")
+    forward, cost, backward, update = map(public, names)
+    loop = tutorial_loop_of(forward, cost, backward, update, problem, workload.learning_rate)
+    use_backend = public("use_backend")
+
+    def run(steps: int) -> None:
+        with use_backend(backend):
+            loop.run(steps)
+
+    return replace(loop, run=run)
 
 
 def predict(workload: Workload, problem: Problem, threads: int, backend: str = BACKEND) -> Runner:

@@ -23,6 +23,11 @@ def forward_propagation(workload: Workload, problem: Problem, threads: int) -> R
     return ours.forward_propagation(workload, problem, threads, "numpy")
 
 
+def tutorial_loop(workload: Workload, problem: Problem, threads: int) -> Runner:
+    """Call the tutorial's four functions in its loop."""
+    return ours.tutorial_loop(workload, problem, threads, "numpy")
+
+
 def elementwise(workload: Workload, problem: Problem, threads: int) -> Runner:
     """Sigmoid of an array."""
     return ours.elementwise(workload, problem, threads, "numpy")

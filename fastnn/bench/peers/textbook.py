@@ -7,11 +7,13 @@ them, the cost computed in every iteration, data already laid out in columns.
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from fastnn.bench.data import Problem, Weights, batches, tutorial_parameters
+from fastnn.bench.peers.loop import tutorial_loop_of
 from fastnn.bench.runner import NotOffered, Runner, repeat
 from fastnn.bench.workloads import Workload
 
@@ -151,6 +153,30 @@ def forward_propagation(workload: Workload, problem: Problem, threads: int) -> R
     """Call the tutorial's function of that name."""
     X, parameters = problem.X.T.copy(), tutorial_parameters(problem)
     return Runner(repeat(lambda: two_layers(X, parameters)).run, lambda: two_layers(X, parameters)[0])
+
+
+def two_layers_backward(parameters: dict[str, Any], cache: dict[str, Any], X: Any, Y: Any) -> dict[str, Any]:
+    """The tutorial's ``backward_propagation``, likewise."""
+    m = X.shape[1]
+    A1, A2 = cache["A1"], cache["A2"]
+    dZ2 = A2 - Y
+    dW2 = np.dot(dZ2, A1.T) / m
+    db2 = np.sum(dZ2, axis=1, keepdims=True) / m
+    dZ1 = np.dot(parameters["W2"].T, dZ2) * A1 * (1 - A1)
+    dW1 = np.dot(dZ1, X.T) / m
+    db1 = np.sum(dZ1, axis=1, keepdims=True) / m
+    return {"dW1": dW1, "db1": db1, "dW2": dW2, "db2": db2}
+
+
+def descend(parameters: dict[str, Any], grads: dict[str, Any], learning_rate: float) -> dict[str, Any]:
+    """The tutorial's ``update_parameters``."""
+    return {name: parameters[name] - learning_rate * grads[f"d{name}"] for name in ("W1", "b1", "W2", "b2")}
+
+
+def tutorial_loop(workload: Workload, problem: Problem, threads: int) -> Runner:
+    """Call the tutorial's four functions in its loop."""
+    entropy = partial(cost, workload.loss)
+    return tutorial_loop_of(two_layers, entropy, two_layers_backward, descend, problem, workload.learning_rate)
 
 
 def elementwise(workload: Workload, problem: Problem, threads: int) -> Runner:
