@@ -36,6 +36,7 @@ from fastnn.layers import (
     SimpleRNN,
 )
 from fastnn.models import Sequential
+from fastnn.plan.data import Data
 
 Array = np.ndarray[Any, Any]
 
@@ -237,11 +238,20 @@ def _noted(model: Sequential, shape: tuple[int, ...], dtype: Any) -> list[tuple[
             if model._plan is None:
                 model.build((None, *shape))
             outputs = model.predict(X, verbose=0, allow_nonfinite=True)
+            _look_at(model, X.reshape(batch, -1))
             for y in _targets(model, outputs) if model.loss is not None else ():
                 model.fit(X, y, epochs=1, batch_size=batch, verbose=0, allow_nonfinite=True)
                 model.evaluate(X, y, verbose=0, allow_nonfinite=True)
         found += noted
     return found
+
+
+def _look_at(model: Sequential, X: Array) -> None:
+    """Have a few samples looked at for NaN as many are: by themselves, and on the way to a prediction."""
+    model.backend.all_finite(X)
+    executor = model._executor("predict")
+    out = np.empty((len(X), executor.plan.outputs.rows), model.dtype)
+    executor.run("predict", Data(X), len(X), 0, out=out, check=True)
 
 
 def _targets(model: Sequential, outputs: Array) -> list[Array]:

@@ -216,3 +216,7 @@ class Backend(Protocol):
     def first_outside(self, x: Array, low: float, high: float) -> int:
         """Return the position, in C order, of the first element that is NaN or not in [low, high], or -1."""
         ...
+
+    def all_finite(self, x: Array) -> bool:
+        """Return whether no element of an array of any shape and strides is NaN or infinite; it is not copied."""
+        ...

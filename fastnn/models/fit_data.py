@@ -19,12 +19,13 @@ def check_data(model: Network, x: Any, y: Any, sample_weight: Any, class_weight:
     shape = model._plan.inputs.shape if model._plan is not None else (
         model.layers[0].stated_shape if model.layers else None
     )  # fmt: skip
-    samples, found = check_samples(prefix + "x", x, shape, model.dtype, allow_nonfinite=allow_nonfinite)
+    samples, found = check_samples(prefix + "x", x, shape, model.dtype, allow_nonfinite=allow_nonfinite,
+                                   finite=model._finite)  # fmt: skip
     if model.layers:
         model.layers[0].check_input(prefix + "x", samples, model.dtype)
     outputs = model._forward_plan(found).outputs.shape
     targets = check_targets(prefix + "y", y, len(samples), outputs, loss, model.dtype,
-                            allow_nonfinite=allow_nonfinite)  # fmt: skip
+                            allow_nonfinite=allow_nonfinite, finite=model._finite)  # fmt: skip
     weight = check_weights(prefix + "sample_weight", sample_weight, len(samples), model.dtype)
     weight = class_weights(class_weight, targets, outputs, weight, model.dtype)
     return Evaluation(Data(samples, targets, weight), targets, weight, found)

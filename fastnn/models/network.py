@@ -185,6 +185,10 @@ class Network:
             self._backend = get_backend()
         return self._backend
 
+    def _finite(self, x: Array) -> bool:
+        """Return whether an array is finite, by the backend that would compute; which one is not fixed by that."""
+        return (self._backend or get_backend()).all_finite(x)
+
     @property
     def iterations(self) -> int:
         """Number of updates made since the model was built or compiled, over all calls."""

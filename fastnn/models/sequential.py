@@ -12,11 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from fastnn import validation
 from fastnn.backends import Backend
 from fastnn.callbacks.runner import CallbackList, check_callbacks
 from fastnn.contract import SAMPLE_BLOCK
+from fastnn.layers import Layer
 from fastnn.models import lbfgs, loaded, saved, weight_files
 from fastnn.models.carried import check_stateful_fit
+from fastnn.models.few_rows import FEW
 from fastnn.models.fit_data import check_data, split, with_class_weights
 from fastnn.models.layer_outputs import layer_outputs
 from fastnn.models.network import Network
@@ -30,7 +33,7 @@ from fastnn.training.history import History
 from fastnn.training.loop import Training, evaluate, fit_terms, train
 from fastnn.training.position import FitState, RunningFit
 from fastnn.training.progress import check_verbose
-from fastnn.validation import check_samples, positive_whole
+from fastnn.validation import check_finite, check_samples, positive_whole
 
 Array = np.ndarray[Any, Any]
 Path = str | os.PathLike[str]
@@ -364,32 +367,43 @@ class Sequential(Network):
             if found is not None:
                 return found
         plan = self._built_plan()
-        samples, _ = check_samples("x", x, plan.inputs.shape, self.dtype, allow_empty=True,
-                                   allow_nonfinite=allow_nonfinite)  # fmt: skip
+        samples, _ = check_samples("x", x, plan.inputs.shape, self.dtype, allow_empty=True, allow_nonfinite=True)
+        listed = self.layers[-1].returns_state
+        # an error may come late where nothing has changed by then, and no other check expects finite samples
+        late = not (allow_nonfinite or plan.carried_rows or initial_states is not None or return_states or listed)
+        late = late and len(samples) > FEW and samples.size >= validation.LARGE
+        late = late and type(self.layers[0]).check_input is Layer.check_input
+        if not (allow_nonfinite or late):
+            check_finite("x", samples, self._finite)
         self.layers[0].check_input("x", samples, self.dtype)
         out = np.empty((len(samples), plan.outputs.rows), self.dtype)
-        listed = self.layers[-1].returns_state
         with self._lock:
             states = None
             if initial_states is not None or return_states or listed:
                 states = self._states(initial_states, plan.inputs.shape, len(samples), allow_nonfinite)
             if states is not None or not self._few.fill(self, samples, out):
-                self._predict(samples, batch_size, states, out)
+                self._predict(samples, batch_size, states, out, late)
             outputs: Any = out.reshape(len(out), *plan.outputs.shape)
             by_layer = self._by_layer(states)
         if listed:
             outputs = [outputs, *by_layer[len(self.layers) - 1]]
         return (outputs, by_layer) if return_states else outputs
 
-    def _predict(self, samples: Array, batch_size: int | None, states: Array | None, out: Array) -> None:
-        """Write the outputs of checked samples into ``out``, batch after batch."""
+    def _predict(self, samples: Array, batch_size: int | None, states: Array | None, out: Array, check: bool) -> None:
+        """Write the outputs of checked samples into ``out``, batch after batch.
+
+        With ``check``, they are looked at for NaN and infinity where they are read, while they are in the cache.
+        """
         batch = self._batch(batch_size, len(samples)) if len(samples) else None
         if batch is not None:
             self._carry(batch, len(samples))
         at_once = batch or _PREDICTED_AT_ONCE
         for first in range(0, len(samples), at_once):
             part = slice(first, first + at_once)
-            self._step("predict", Data(samples[part]), None if states is None else states[:, part], out=out[part])
+            found = self._step("predict", Data(samples[part]), None if states is None else states[:, part],
+                               out=out[part], check=check)  # fmt: skip
+            if check and found[0, 0]:
+                check_finite("x", samples)
 
     def _by_layer(self, states: Array | None) -> States:
         if states is None:
@@ -410,7 +424,8 @@ class Sequential(Network):
         Stateful layers start from what they carry and leave it as it is.
         """
         plan = self._built_plan()
-        samples, _ = check_samples("x", x, plan.inputs.shape, self.dtype, allow_nonfinite=allow_nonfinite)
+        samples, _ = check_samples("x", x, plan.inputs.shape, self.dtype, allow_nonfinite=allow_nonfinite,
+                                   finite=self._finite)  # fmt: skip
         self.layers[0].check_input("x", samples, self.dtype)
         with self._lock:
             self._carry(len(samples), len(samples), leaves=False)

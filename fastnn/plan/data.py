@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -35,3 +36,15 @@ class Data:
     def samples(self) -> int:
         """Number of positions of the order."""
         return len(self.x) if self.order is None else len(self.order)
+
+    @cached_property
+    def addresses(self) -> tuple[int, int, int]:
+        """Where x, y and weight lie in memory; 0 for one there is not. Asked for once: NumPy takes 1 us for each."""
+        x, y, weight = (0 if a is None else int(a.ctypes.data) for a in (self.x, self.y, self.weight))
+        return x, y, weight
+
+    def ordered(self, order: Array | None) -> Data:
+        """Return the same data in another order."""
+        found = replace(self, order=order)
+        found.__dict__["addresses"] = self.addresses
+        return found

@@ -80,6 +80,7 @@ class Executor(Protocol):
         scalars: Array | None = None,
         out: Array | None = None,
         draw: Draw = NO_DRAW,
+        check: bool = False,
     ) -> Array:
         """Run ``steps`` steps of a program.
 
@@ -101,10 +102,13 @@ class Executor(Protocol):
             contiguous. Steps that run past the end of the order cannot be given one.
         draw : Draw
             Names the random numbers.
+        check : bool
+            Look at the samples on the way (``predict`` only).
 
         Returns
         -------
         ndarray (steps, 2) of float64
-            Each step's sum of the samples' losses and its penalty of the weights.
+            Each step's sum of the samples' losses and its penalty of the weights. Of ``predict`` zeros; with ``check``,
+            1 and 0 for a step whose samples, of a floating-point type, hold NaN or infinity.
         """
         ...

@@ -8,6 +8,7 @@ from __future__ import annotations
 from fastnn.backends.numba_backend import random
 from fastnn.backends.numba_backend.elementwise import apply_formula, first_outside, sigmoid
 from fastnn.backends.numba_backend.executor import NumbaExecutor as executor
+from fastnn.backends.numba_backend.finite import all_finite
 from fastnn.backends.numba_backend.functions import (
     activation_backward,
     activation_forward,
@@ -39,6 +40,7 @@ __all__ = [
     "activity_penalty_gradient",
     "activity_penalty_value",
     "add_penalty_gradient",
+    "all_finite",
     "apply_formula",
     "clip_by_norm",
     "clip_by_value",

@@ -137,5 +137,6 @@ class OneOp:
         context[_layout.BLOCK_BYTES], context[_layout.SAMPLE_BYTES] = self.block_bytes, self.dtype.itemsize
         scratch = np.empty(_layout.SCRATCH_BYTES + 64, np.uint8)
         at = scratch.ctypes.data + -scratch.ctypes.data % 64
-        walker.run_steps(region, record, record.ctypes.data, context, context.ctypes.data, 1, 0, self.samples,
-                         self.samples, 0, 0, self.loss.ctypes.data, at)  # fmt: skip
+        job = walker.Job(region, record, context)
+        job.steps(1, 0, self.samples, self.samples, 0, 0, self.loss.ctypes.data, at)
+        walker.run_steps(job)

@@ -15,11 +15,13 @@ from fastnn.backends.numba_backend._layout import (
     BLOCK,
     DIRECT,
     FIRST,
+    LOSS,
     OPERANDS,
     ORDER,
     OUT,
     OUT_ROW,
     PER_BLOCK,
+    SAMPLES,
     WEIGHT,
     X_COLUMN,
     X_ROW,
@@ -28,9 +30,10 @@ from fastnn.backends.numba_backend._layout import (
     X,
     Y,
 )
-from fastnn.backends.numba_backend._memory import view
+from fastnn.backends.numba_backend._memory import view, wide_vectors
 from fastnn.backends.numba_backend._tiles import transpose_tile
 from fastnn.backends.numba_backend.dense import block_lanes
+from fastnn.backends.numba_backend.finite import has_nonfinite
 
 
 @inner
@@ -83,6 +86,27 @@ def make_pack_samples(dtype: Any, source: Any) -> Callable[..., None]:
                         line[k] = dtype(view(other, rows[j] + k * c[X_COLUMN], 1)[0])
 
     return pack_samples
+
+
+def make_check_samples(dtype: Any, source: Any) -> Callable[..., None]:
+    """Operands: features. Note in the place of the step's loss if a sample of the block holds NaN or infinity.
+
+    ``source`` is the dtype of the user's array. Rows that are read next are in the cache then.
+    """
+    size = source().itemsize
+
+    def check_samples(context, record, item, base, scratch):
+        wide_vectors()
+        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 1)
+        first, wrong = c[FIRST] + item * c[PER_BLOCK], 0
+        for j in range(min(c[PER_BLOCK], c[SAMPLES] - item * c[PER_BLOCK])):
+            at = c[X] + row_of(c, first + j) * c[X_ROW]
+            if has_nonfinite(source(0), size, at, r[0], c[X_COLUMN]):
+                wrong += 1
+        if wrong > 0:
+            view(0.0, c[LOSS], 1)[0] = 1.0
+
+    return check_samples
 
 
 def make_pack_targets(dtype: Any, source: Any, labels: bool) -> Callable[..., None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import threading
 from typing import Any
 
@@ -16,6 +17,8 @@ from fastnn.plan.executor import NO_DRAW, Draw, State
 from fastnn.plan.plan import Plan
 
 Array = np.ndarray[Any, Any]
+
+_CONTEXT = struct.Struct(f"{_layout.CONTEXT_SIZE}q")
 
 
 class NumbaExecutor:
@@ -37,73 +40,90 @@ class NumbaExecutor:
         self.state = state
         self._optimizer = optimizer
         self._programs: dict[tuple[Any, ...], Program] = {}
-        self._scratch = workspace.aligned_zeros(0, np.uint8)
+        self._asked: tuple[Any, ...] | None = None
+        self._found: Any = None
+        self._scratch, self._scratch_at = workspace.aligned_zeros(0, np.uint8), 0
         self._team = workspace.aligned_zeros(_team.TEAM_BYTES, np.uint8)
         self._lock = threading.Lock()
 
     def run(self, program: str, data: Data, batch: int, steps: int = 1, first: int = 0, scalars: Array | None = None,
-            out: Array | None = None, draw: Draw = NO_DRAW) -> Array:  # fmt: skip
+            out: Array | None = None, draw: Draw = NO_DRAW, check: bool = False) -> Array:  # fmt: skip
         """Run ``steps`` steps of a program; see ``fastnn.plan.executor.Executor``."""
         losses = np.zeros((steps, 2))
-        if data.samples == 0:
+        samples = data.samples
+        if samples == 0:
             return losses
         workers = _launch.workers()
-        most = min(batch, data.samples)
+        check = check and data.x.dtype.kind == "f"
         with self._lock:
-            per = BLOCK
-            lowered = self._lowered(program, data, most, workers, out is not None, per)
-            parallel = workers > 1 and bool((lowered.regions[:, _layout.PARALLEL_FROM] <= most).any())
-            if parallel and (smaller := per_block(most, workers)) < per:
-                # blocks are small only where threads share them
-                per = smaller
-                lowered = self._lowered(program, data, most, workers, out is not None, per)
-            context = self._context(data, out, first)
-            context[_layout.BLOCK_BYTES], context[_layout.SAMPLE_BYTES] = lowered.block_bytes, lowered.sample_bytes
-            context[_layout.PER_BLOCK] = per
-            context[_layout.SEED], context[_layout.STEP] = draw.seed - (draw.seed >> 63 << 64), draw.step - 1
-            at = 0 if scalars is None else scalars.ctypes.data
-            between = 0 if scalars is None else scalars.strides[0]
+            lowered, parallel = self._ready(program, data, min(batch, samples), workers, out is not None, check)
             if len(self._scratch) < _layout.SCRATCH_BYTES * workers:
                 self._scratch = workspace.aligned_zeros(_layout.SCRATCH_BYTES * workers, np.uint8)
-            arguments = (lowered.regions, lowered.records, lowered.records.ctypes.data, context, context.ctypes.data,
-                         steps, first, batch, data.samples, at, between, losses.ctypes.data,
-                         self._scratch.ctypes.data)  # fmt: skip
+                self._scratch_at = int(self._scratch.ctypes.data)
+            self._write_context(lowered, data, out, first, draw)
+            job = lowered.job
+            if scalars is None:
+                job.steps(steps, first, batch, samples, 0, 0, losses.ctypes.data, self._scratch_at)
+            else:
+                job.steps(steps, first, batch, samples, scalars.ctypes.data, scalars.strides[0], losses.ctypes.data,
+                          self._scratch_at)  # fmt: skip
             if parallel:
                 with _launch.LAUNCH:
-                    walker.run_steps_parallel(*arguments, self._team.ctypes.data, workers)
+                    walker.run_steps_parallel(job, self._team.ctypes.data, workers)
             else:
-                walker.run_steps(*arguments)
+                walker.run_steps(job)
         return losses
 
-    def _context(self, data: Data, out: Array | None, first: int) -> Array:
-        context = np.zeros(_layout.CONTEXT_SIZE, np.int64)
-        context[_layout.X] = data.x.ctypes.data
-        context[_layout.X_ROW], context[_layout.X_COLUMN] = data.x.strides
-        context[_layout.DIRECT] = data.x.dtype == self.dtype and data.x.strides[1] == self.dtype.itemsize
+    def _write_context(self, lowered: Program, data: Data, out: Array | None, first: int, draw: Draw) -> None:
+        x, y = data.x, data.y
+        words = [0] * _layout.CONTEXT_SIZE
+        words[_layout.X], words[_layout.Y], words[_layout.WEIGHT] = data.addresses
+        words[_layout.X_ROW], words[_layout.X_COLUMN] = x.strides
+        words[_layout.DIRECT] = int(x.dtype == self.dtype and x.strides[1] == self.dtype.itemsize)
         if data.order is not None:
-            context[_layout.ORDER] = data.order.ctypes.data
-        if data.y is not None:
-            context[_layout.Y], context[_layout.Y_ROW] = data.y.ctypes.data, data.y.strides[0]
-            context[_layout.Y_COLUMN] = data.y.strides[1] if data.y.ndim > 1 else 0
-        if data.weight is not None:
-            context[_layout.WEIGHT] = data.weight.ctypes.data
+            words[_layout.ORDER] = data.order.ctypes.data
+        if y is not None:
+            words[_layout.Y_ROW], words[_layout.Y_COLUMN] = y.strides if y.ndim > 1 else (y.strides[0], 0)
         if out is not None:
             # predictions are written by position in the order; row 0 of out is position first
-            context[_layout.OUT] = out.ctypes.data - first * out.strides[0]
-            context[_layout.OUT_ROW] = out.strides[0] // out.itemsize
-        return context
+            words[_layout.OUT] = out.ctypes.data - first * out.strides[0]
+            words[_layout.OUT_ROW] = out.strides[0] // out.itemsize
+        words[_layout.BLOCK_BYTES], words[_layout.SAMPLE_BYTES] = lowered.block_bytes, lowered.sample_bytes
+        words[_layout.PER_BLOCK] = lowered.per
+        words[_layout.SEED], words[_layout.STEP] = draw.seed - (draw.seed >> 63 << 64), draw.step - 1
+        _CONTEXT.pack_into(lowered.context_buffer, 0, *words)
 
-    def _lowered(self, program: str, data: Data, batch: int, workers: int, predictions: bool, per: int) -> Program:
-        blocks = -(-batch // per)
+    def _ready(self, program: str, data: Data, batch: int, workers: int, predictions: bool,
+               check: bool) -> tuple[Program, bool]:  # fmt: skip
+        """Return the lowered program for steps of ``batch`` samples, and whether threads share them."""
         y_type = None if data.y is None else data.y.dtype
-        key = (program, data.x.dtype, y_type, predictions, per)
-        found = self._programs.get(key)
+        asked = program, data.x.dtype, y_type, predictions, check, batch, workers
+        if asked != self._asked:
+            self._found = self._found_for(*asked)
+            self._asked = None if _jit.is_planning() else asked
+        return self._found
+
+    def _found_for(self, program: str, x_type: Any, y_type: Any, predictions: bool, check: bool, batch: int,
+                   workers: int) -> tuple[Program, bool]:  # fmt: skip
+        what = program, x_type, y_type, predictions, check
+        lowered = self._lowered(what, batch, workers, BLOCK)
+        parallel = workers > 1 and bool((lowered.regions[:, _layout.PARALLEL_FROM] <= batch).any())
+        if parallel and (smaller := per_block(batch, workers)) < BLOCK:
+            # blocks are small only where threads share them
+            lowered = self._lowered(what, batch, workers, smaller)
+        return lowered, parallel
+
+    def _lowered(self, what: tuple[Any, ...], batch: int, workers: int, per: int) -> Program:
+        program, x_type, y_type, predictions, check = what
+        blocks = -(-batch // per)
+        found = self._programs.get((*what, per))
         if found is None or found.blocks < blocks or found.samples < batch or found.workers < workers:
-            found = Lowering(
-                self, program, data.x.dtype.type, None if y_type is None else y_type.type, blocks, batch, workers, per
-            ).program(predictions)  # fmt: skip
+            lowering = Lowering(
+                self, program, x_type.type, None if y_type is None else y_type.type, blocks, batch, workers, per
+            )
+            found = lowering.program(predictions, check)
             if not _jit.is_planning():
-                self._programs[key] = found
+                self._programs[(*what, per)] = found
         return found
 
 

@@ -37,6 +37,7 @@ from fastnn.backends.numba_backend import (
     reduction,
     sums,
     update,
+    walker,
     workspace,
 )
 from fastnn.backends.numba_backend._atomic import CACHE_LINE
@@ -92,16 +93,22 @@ LOWER_GRADIENTS = {
 
 @dataclass
 class Program:
-    """A lowered program and what keeps its addresses valid."""
+    """A lowered program and what keeps its addresses valid; its context and its job are written before each run."""
 
     regions: Array
     records: Array
     blocks: int
     samples: int
     workers: int
+    per: int
     block_bytes: int
     sample_bytes: int
     keep: list[Array]
+
+    def __post_init__(self) -> None:
+        self.context = np.zeros(_layout.CONTEXT_SIZE, np.int64)
+        self.context_buffer = self.context.data
+        self.job = walker.Job(self.regions, self.records, self.context)
 
 
 def make_gradients(dtype: Any, make: Any, static: tuple[Any, ...], penalty: bool, clip: bool) -> Any:
@@ -306,8 +313,11 @@ class Lowering:
 
     # --- programs ---------------------------------------------------------------------------------
 
-    def program(self, predictions: bool) -> Program:
-        """Return the lowered program; with ``predictions`` its outputs are written to ``out``."""
+    def program(self, predictions: bool, check: bool = False) -> Program:
+        """Return the lowered program; with ``predictions`` its outputs are written to ``out``.
+
+        With ``check``, samples are looked at before they are read.
+        """
         plan, name = self.plan, self.name
         learns = name in ("gradients", "train")
         backward = backward_order(plan, self.per) if learns else ()
@@ -320,6 +330,8 @@ class Lowering:
         if learns:
             self.pack_weights(backward)
         self._kind = BLOCKS
+        if check:
+            self.record(op(data.make_check_samples, self.dtype, self.x_type), 0, plan.inputs.rows)
         self._pack_samples(learns)
         for o in forward:
             self.lower(o)
@@ -365,6 +377,7 @@ class Lowering:
             self.blocks,
             self.samples,
             self.workers,
+            self.per,
             self.block_bytes,
             self.sample_bytes,
             self.keep,

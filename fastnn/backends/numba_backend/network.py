@@ -188,9 +188,9 @@ class Program(Lowering):
         self.scratch = aligned_zeros(_layout.SCRATCH_BYTES * workers, np.uint8)
         self.losses = np.zeros(2)
         self.may_share = bool((self.region_table[:, PARALLEL_FROM] <= samples).any())
-        self.fixed = (self.region_table, self.program_records, self.program_records.ctypes.data, self.context,
-                      self.context.ctypes.data)  # fmt: skip
         self.scratch_at = int(self.scratch.ctypes.data)
+        self.job = walker.Job(self.region_table, self.program_records, self.context)
+        self.job.steps(1, 0, samples, samples, 0, 0, self.losses.ctypes.data, self.scratch_at)
         self.checked = checked
         self.team = aligned_zeros(_team.TEAM_BYTES, np.uint8)
         self.header = np.array([self.region_table.ctypes.data, len(self.region_table), self.program_records.ctypes.data,
@@ -204,21 +204,8 @@ class Program(Lowering):
         """Run the program on what ``inputs`` holds; return whether Z1 is finite."""
         if self.may_share and (workers := _launch.workers()) > 1:
             self.context[_layout.OUT] = out.ctypes.data
-            n = self.samples
             with _launch.LAUNCH:
-                walker.run_steps_parallel(
-                    *self.fixed,
-                    1,
-                    0,
-                    n,
-                    n,
-                    0,
-                    0,
-                    self.losses.ctypes.data,
-                    self.scratch_at,
-                    self.team.ctypes.data,
-                    workers,
-                )
+                walker.run_steps_parallel(self.job, self.team.ctypes.data, workers)
             return bool(_finite(out, self.checked))
         return bool(_run_once(self.header_at, out))
 

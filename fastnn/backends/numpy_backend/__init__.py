@@ -7,6 +7,7 @@ from fastnn.backends.numpy_backend.activation import activation_backward, activa
 from fastnn.backends.numpy_backend.dense import dense_backward_input, dense_backward_weights, dense_forward
 from fastnn.backends.numpy_backend.elementwise import apply_formula, first_outside, sigmoid
 from fastnn.backends.numpy_backend.executor import NumpyExecutor as executor
+from fastnn.backends.numpy_backend.finite import all_finite
 from fastnn.backends.numpy_backend.loss import (
     loss_gradient,
     loss_value,
@@ -33,6 +34,7 @@ __all__ = [
     "activity_penalty_gradient",
     "activity_penalty_value",
     "add_penalty_gradient",
+    "all_finite",
     "apply_formula",
     "clip_by_norm",
     "clip_by_value",

@@ -26,6 +26,7 @@ from fastnn.backends.numpy_backend import (
 from fastnn.backends.numpy_backend.activation import activation_backward, activation_forward
 from fastnn.backends.numpy_backend.branch import add_in_place
 from fastnn.backends.numpy_backend.dense import dense_backward_input, dense_backward_weights, dense_forward
+from fastnn.backends.numpy_backend.finite import all_finite
 from fastnn.backends.numpy_backend.loss import (
     loss_gradient,
     loss_value,
@@ -126,7 +127,7 @@ class NumpyExecutor:
         self._program, self._samples = "", 0
 
     def run(self, program: str, data: Data, batch: int, steps: int = 1, first: int = 0, scalars: Array | None = None,
-            out: Array | None = None, draw: Draw = NO_DRAW) -> Array:  # fmt: skip
+            out: Array | None = None, draw: Draw = NO_DRAW, check: bool = False) -> Array:  # fmt: skip
         """Run ``steps`` steps of a program; see ``fastnn.plan.executor.Executor``."""
         losses = np.zeros((steps, 2))
         start = first
@@ -136,6 +137,9 @@ class NumpyExecutor:
                 self._draw = Draw(draw.seed, draw.step + step)
                 self._step(program, data, first, n, None if scalars is None else scalars[step], out, first - start,
                            losses[step])  # fmt: skip
+                if check:
+                    rows = slice(first, first + n) if data.order is None else data.order[first : first + n]
+                    losses[step, 0] = not all_finite(data.x[rows])
                 first = first + n if first + n < data.samples else 0
         return losses
 
