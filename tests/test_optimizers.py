@@ -9,6 +9,7 @@ import pytest
 from formula_checks import DTYPES, awkward, check_straight_line, compiled, evaluate, same_bits
 
 from fastnn.errors import InvalidTypeError, InvalidValueError, UnknownNameError
+from fastnn.formulas import pow
 from fastnn.optimizers import (
     OPTIMIZERS,
     RPROP,
@@ -22,6 +23,7 @@ from fastnn.optimizers import (
     Optimizer,
     RMSprop,
     get,
+    powers,
 )
 
 STEPS = 60
@@ -179,6 +181,21 @@ def test_scalars_do_not_depend_on_how_steps_are_grouped():
         last = parts.scalars(steps[2000:], rates[2000:])
         first = parts.scalars(steps[:2000], rates[:2000])
         assert np.concatenate([first, last]).tobytes() == whole.tobytes(), name
+
+
+def test_powers_are_the_same_whatever_was_asked_for_before(monkeypatch):
+    monkeypatch.setattr(powers, "_tables", {})
+    rates = (0.9, 0.999)
+    asked = (1, 1), (1, 70), (60, 10), (1000, 30), (4090, 7), (4096, 1), (4097, 2), (4090, 10), (10**6, 1)
+    for first, count in asked:
+        steps = np.arange(first, first + count, dtype=np.float64)
+        expected = [[float(pow(np.array([rate]), np.array([t]))[0]) for t in steps] for rate in rates]
+        assert powers.powers(rates, steps).tobytes() == np.array(expected).tobytes(), (first, count)
+    assert powers.powers(rates, np.empty(0)).shape == (2, 0)
+    assert powers._tables[rates].shape == (2, powers.REMEMBERED)
+    for k in range(2 * powers.KEPT_RATES):
+        powers.powers((k / 100,), steps[:1] * 0 + 3)
+    assert len(powers._tables) == powers.KEPT_RATES and rates not in powers._tables
 
 
 def test_nadams_products_survive_a_changed_beta():

@@ -28,7 +28,6 @@ from typing import Any
 import numpy as np
 
 from fastnn.errors import InvalidTypeError
-from fastnn.formulas import pow
 from fastnn.formulas.primitives import like, sqrt, where
 from fastnn.optimizers.base import (
     OPTIMIZERS,
@@ -40,6 +39,7 @@ from fastnn.optimizers.base import (
     fraction,
     positive,
 )
+from fastnn.optimizers.powers import powers
 
 NEGLIGIBLE = 1e-36
 """Mean gradients below it count as 0.
@@ -115,9 +115,7 @@ class Adam(Optimizer):
         return AMSGRAD if self.amsgrad else ADAM
 
     def _columns(self, steps: Floats, learning_rates: Floats) -> tuple[Floats | float, ...]:
-        # both powers at once: a call takes as long as the hundred operations of NumPy that it makes
-        decays = np.repeat(np.array([[self.beta_1], [self.beta_2]]), len(steps), axis=1)
-        correction_1, correction_2 = 1.0 - pow(decays, np.stack((steps, steps)))
+        correction_1, correction_2 = 1.0 - powers((self.beta_1, self.beta_2), steps)
         rate = learning_rates * np.sqrt(correction_2) / correction_1
         return (self._keep(learning_rates), rate, 1.0 - self.beta_1, 1.0 - self.beta_2, self.epsilon)
 

@@ -24,7 +24,6 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.formulas import pow
 from fastnn.formulas.primitives import sqrt
 from fastnn.optimizers.base import (
     OPTIMIZERS,
@@ -36,6 +35,7 @@ from fastnn.optimizers.base import (
     fraction,
     positive,
 )
+from fastnn.optimizers.powers import powers
 
 # Below this, 1 minus the product of momenta is exactly 1, so the product may as well be 0.
 NEGLIGIBLE = 2.0**-64
@@ -96,7 +96,7 @@ class Nadam(Optimizer):
         return NADAM
 
     def _momentum(self, steps: Floats) -> Floats:
-        half_decayed: Floats = 0.5 * pow(np.full_like(steps, 0.96), steps)
+        half_decayed: Floats = 0.5 * powers((0.96,), steps)[0]
         return self.beta_1 * (1.0 - half_decayed)
 
     def _product(self, steps: Floats) -> Floats:
@@ -120,7 +120,7 @@ class Nadam(Optimizer):
     def _columns(self, steps: Floats, learning_rates: Floats) -> tuple[Floats | float, ...]:
         rate_m = learning_rates * self._momentum(steps + 1.0) / (1.0 - self._product(steps + 1.0))
         rate_g = learning_rates * (1.0 - self._momentum(steps)) / (1.0 - self._product(steps))
-        correction = 1.0 / np.sqrt(1.0 - pow(np.full_like(steps, self.beta_2), steps))
+        correction = 1.0 / np.sqrt(1.0 - powers((self.beta_2,), steps)[0])
         return (
             self._keep(learning_rates),
             rate_m,

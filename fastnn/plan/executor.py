@@ -8,7 +8,7 @@ the optimizer's update after every step).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -44,8 +44,7 @@ class State:
     carried: Array | None = None
 
 
-@dataclass(frozen=True)
-class Draw:
+class Draw(NamedTuple):
     """What names the random numbers of a step, with an op's own stream and an element's place in the minibatch.
 
     Attributes

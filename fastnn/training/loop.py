@@ -60,8 +60,9 @@ class Evaluation:
 
 
 def _order_sum(start: float, terms: Array) -> float:
-    """Return ``start`` plus the terms, added in order in float64."""
-    return float(np.add.accumulate(np.concatenate(([start], terms)))[-1])
+    """Return ``start`` plus the terms, of which there is one at least, added in order in float64."""
+    terms[0] += start
+    return float(np.add.accumulate(terms)[-1])
 
 
 @dataclass
@@ -299,8 +300,10 @@ def _compile(task: Training) -> None:
 
 def _epoch(task: Training, counter: Counter, progress: Progress, interrupt: Interrupt) -> dict[str, float]:
     samples = task.data.samples
-    order = task.random.permutation(task.seed, counter.epoch, samples) if task.shuffle else None
-    data = Data(task.data.x, task.data.y, task.data.weight, order)
+    data, order = task.data, None
+    if task.shuffle:
+        order = task.random.permutation(task.seed, counter.epoch, samples)
+        data = data.ordered(order)
     outputs = task.executor.plan.outputs.rows
     most = max(task.batch, _MOST_PREDICTIONS // outputs) if task.metrics else samples
     callbacks, position = task.callbacks, task.position
@@ -323,10 +326,11 @@ def _epoch(task: Training, counter: Counter, progress: Progress, interrupt: Inte
         draw = Draw(task.seed, counter.step + 1)
         losses = task.executor.run("train", data, task.batch, steps, start, scalars, out, draw)
         counter.step += steps
-        sizes = np.minimum(task.batch, samples - start - task.batch * np.arange(steps))
+        sizes = task.batch if count == steps * task.batch else _sizes(count, steps, task.batch)
         total = _order_sum(position.total, losses[:, 0] + losses[:, 1] * sizes)
-        rows = slice(start, start + count) if order is None else order[start : start + count]
-        _update(task.metrics, task.executor.plan, Evaluation(data, task.y, data.weight), out, rows, task.counts)
+        if out is not None:
+            rows = slice(start, start + count) if order is None else order[start : start + count]
+            _update(task.metrics, task.executor.plan, Evaluation(data, task.y, data.weight), out, rows, task.counts)
         position.steps, position.total = first + steps, total
         progress.advance(count, running)
         if callbacks:
@@ -336,6 +340,13 @@ def _epoch(task: Training, counter: Counter, progress: Progress, interrupt: Inte
                 piece = Piece(again, partial(_samples, data, start, task.batch))
                 callbacks.batch_end(counter.step, first + steps - 1, last, each, running, piece)
     return running()
+
+
+def _sizes(samples: int, steps: int, batch: int) -> Array:
+    """Return how many samples each step of a piece takes: the last one those that are left."""
+    sizes = np.full(steps, batch)
+    sizes[-1] = samples - (steps - 1) * batch
+    return sizes
 
 
 def _again(task: Training, data: Data, start: int, scalars: Array, draw: Draw, steps: int) -> None:
