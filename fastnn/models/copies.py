@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from fastnn.backends import BACKENDS, backend_name, get_backend
+from fastnn.models.executors import Executors
 from fastnn.models.few_rows import FewRows
 
 
@@ -35,7 +36,7 @@ def restore(model: Any, state: dict[str, Any]) -> None:
     shape, backend = state.pop("built for"), state.pop("backend")
     vars(model).update(state)
     model._lock = threading.RLock()
-    model._executors = {}
+    model._executors = Executors()
     model._few = FewRows()
     model._backend = None if backend is None else _backend(backend)
     model._plan = None if shape is None else model._make_plan(shape, None)

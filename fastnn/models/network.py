@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from fastnn.metrics import Metric
 from fastnn.models.carried import CarriedStates
 from fastnn.models.copies import restore, state_of
 from fastnn.models.counted_steps import counted_steps
+from fastnn.models.executors import Executors
 from fastnn.models.few_rows import FewRows
 from fastnn.models.states import HandedStates, put_together
 from fastnn.models.summary import summary_table
@@ -71,7 +73,7 @@ class Network:
         self._handed = HandedStates()
         self._gradient: Array | None = None
         self._slots: Array | None = None
-        self._executors: dict[tuple[str, str, bool], Executor] = {}
+        self._executors = Executors()
         self._few = FewRows()
         self._counter = Counter()
         self.stop_training = False
@@ -130,6 +132,7 @@ class Network:
         self.dtype, self._plan, self._vector, self._statistics = wanted, plan, vector, statistics
         self._carried = CarriedStates()
         self._reset_training()
+        self._executors.clear()
 
     def _make_plan(self, shape: tuple[int, ...], loss: Loss | None, training: bool = False,
                    carries: bool = False, room: float = math.inf) -> Plan:  # fmt: skip
@@ -143,8 +146,8 @@ class Network:
         return builder.finish(x, loss, training)
 
     def _reset_training(self) -> None:
-        """Forget optimizer state and whatever was lowered for an earlier loss or vector."""
-        self._executors.clear()
+        """Forget optimizer state; what was lowered is used again only for the same plan, vectors and arithmetic."""
+        self._executors.retire()
         self._slots = None
         self._gradient = None
         self._counter = Counter()
@@ -218,29 +221,38 @@ class Network:
 
         With ``handed``, all recurrent layers start from the states in ``self._handed`` and leave theirs there.
         """
-        plan, key = self._built_plan(), (backend_name(self.backend), use, handed)
-        if key not in self._executors:
-            assert self._vector is not None
-            shape = plan.inputs.shape
-            carried = self._handed.values if handed else self._carried.values
-            if use == "predict":
-                state = State(self._vector, statistics=self._statistics, carried=carried)
-                plan = self._make_plan(shape, None, carries=True) if handed else plan
-                self._executors[key] = self.backend.executor(plan, self.dtype, state)
-            elif use == "evaluate":
-                state = State(self._vector, statistics=self._statistics, carried=carried)
-                plan = self._make_plan(shape, self._compiled()[1], carries=handed)
-                self._executors[key] = self.backend.executor(plan, self.dtype, state)
+        key = backend_name(self.backend), use, handed
+        return self._executors.get(key) or self._new_executor(key, self._built_plan())
+
+    def _new_executor(self, key: tuple[str, str, bool], plan: Plan) -> Executor:
+        _, use, handed = key
+        assert self._vector is not None
+        shape = plan.inputs.shape
+        carried = self._handed.values if handed else self._carried.values
+        optimizer = None
+        if use == "predict":
+            plan = self._make_plan(shape, None, carries=True) if handed else plan
+        elif use == "evaluate":
+            plan = self._make_plan(shape, self._compiled()[1], carries=handed)
+        else:
+            optimizer, loss = self._compiled()
+            plan = self._make_plan(shape, loss, True, handed)
+        state = State(self._vector, None, self._slots if optimizer else None, self._statistics, carried)
+        found = self._executors.of_before(key, plan, state, optimizer)
+        if optimizer is not None and self._slots is None:
+            starts = np.array(optimizer.rule.slots, self.dtype).reshape(-1, 1)
+            if found is None:
+                self._gradient = np.zeros(plan.size, self.dtype)
+                self._slots = np.repeat(starts, plan.size, axis=1)
             else:
-                optimizer, loss = self._compiled()
-                if self._slots is None:
-                    starts = np.array(optimizer.rule.slots, self.dtype).reshape(-1, 1)
-                    self._slots = np.repeat(starts, plan.size, axis=1)
-                    self._gradient = np.zeros(plan.size, self.dtype)
-                state = State(self._vector, self._gradient, self._slots, self._statistics, carried)
-                plan = self._make_plan(shape, loss, True, handed)
-                self._executors[key] = self.backend.executor(plan, self.dtype, state, optimizer)
-        return self._executors[key]
+                assert found.state.slots is not None
+                self._gradient, self._slots = found.state.gradients, found.state.slots
+                self._slots[...] = starts
+        if found is None:
+            if optimizer is not None:
+                state = replace(state, gradients=self._gradient, slots=self._slots)
+            found = self.backend.executor(plan, self.dtype, state, optimizer)
+        return self._executors.keep(key, found, optimizer)
 
     # --- stateful layers --------------------------------------------------------------------------
 
@@ -275,7 +287,8 @@ class Network:
         if states is None:
             return self._executor(use).run(program, data, data.samples, **options)
         if self._handed.make_room(len(states), data.samples, self.dtype):
-            self._executors = {key: executor for key, executor in self._executors.items() if not key[2]}
+            for key in [key for key in self._executors if key[2]]:
+                del self._executors[key]
         self._handed.of(data.samples)[...] = states
         found = self._executor(use, handed=True).run(program, data, data.samples, **options)
         states[...] = self._handed.of(data.samples)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from fastnn.optimizers import Optimizer
 from fastnn.plan.data import Data
 from fastnn.plan.plan import Plan
 
@@ -68,6 +69,7 @@ class Executor(Protocol):
     plan: Plan
     dtype: np.dtype[Any]
     state: State
+    optimizer: Optimizer | None
 
     def run(
         self,

@@ -38,7 +38,7 @@ class NumbaExecutor:
         self.plan = plan
         self.dtype = np.dtype(dtype)
         self.state = state
-        self._optimizer = optimizer
+        self.optimizer = optimizer
         self._programs: dict[tuple[Any, ...], Program] = {}
         self._asked: tuple[Any, ...] | None = None
         self._found: Any = None

@@ -134,7 +134,7 @@ class Lowering:
     ) -> None:  # fmt: skip
         self.plan = executor.plan
         self.state = executor.state
-        self.optimizer = executor._optimizer
+        self.optimizer = executor.optimizer
         self.name = program
         self.dtype = executor.dtype.type
         self.size = executor.dtype.itemsize

@@ -122,7 +122,7 @@ class NumpyExecutor:
         self.plan = plan
         self.dtype = np.dtype(dtype)
         self.state = state
-        self._optimizer = optimizer
+        self.optimizer = optimizer
         self._draw = NO_DRAW
         self._program, self._samples = "", 0
 
@@ -169,9 +169,9 @@ class NumpyExecutor:
             assert self.state.gradients is not None
             self.state.gradients[...] = gradient
             return
-        assert self._optimizer is not None and self.state.slots is not None and scalars is not None
+        assert self.optimizer is not None and self.state.slots is not None and scalars is not None
         gradient = self._clip(gradient)
-        optimizer_update(self._optimizer.rule, self.state.parameters, gradient, tuple(self.state.slots), scalars)
+        optimizer_update(self.optimizer.rule, self.state.parameters, gradient, tuple(self.state.slots), scalars)
 
     def _targets(self, data: Data, rows: Any) -> Array:
         assert self.plan.loss is not None and self.plan.targets is not None and data.y is not None
@@ -236,13 +236,13 @@ class NumpyExecutor:
         return gradient
 
     def _clip(self, gradient: Array) -> Array:
-        assert self._optimizer is not None
-        if self._optimizer.clipvalue is not None:
-            return clip_by_value(gradient, self._optimizer.clipvalue)
-        if self._optimizer.global_clipnorm is not None:
-            return clip_by_norm(gradient, self._optimizer.global_clipnorm)
-        if self._optimizer.clipnorm is not None:
+        assert self.optimizer is not None
+        if self.optimizer.clipvalue is not None:
+            return clip_by_value(gradient, self.optimizer.clipvalue)
+        if self.optimizer.global_clipnorm is not None:
+            return clip_by_norm(gradient, self.optimizer.global_clipnorm)
+        if self.optimizer.clipnorm is not None:
             for p in self.plan.parameters:
                 at = slice(p.offset, p.offset + p.size)
-                gradient[at] = clip_by_norm(gradient[at], self._optimizer.clipnorm)
+                gradient[at] = clip_by_norm(gradient[at], self.optimizer.clipnorm)
         return gradient
