@@ -68,7 +68,7 @@ def _turned(v: _Vectors, rows: list[Any]) -> list[Any]:
     Rows are read in pieces of 16 bytes where a register is that wide, else of half a register, two of which an AVX
     load joins without a shuffle. In each 16 bytes a square is transposed; what lies in quarters is then put in order.
     """
-    c, lanes = 16 // v.size, v.lanes
+    c, lanes = v.piece, v.lanes
     halves = 1 if VECTOR_BYTES == 16 else 2
     piece = ir.VectorType(v.scalar, lanes // halves)
 
@@ -83,25 +83,11 @@ def _turned(v: _Vectors, rows: list[Any]) -> list[Any]:
         whole = list(range(lanes))
         return [v.shuffle(read(group * c + i, half), read((group + 1) * c + i, half), whole) for i in range(c)]
 
-    def interleaved(a: Any, b: Any, run: int, high: int) -> Any:
-        """Return runs of a and b by turns, in every 16 bytes those of the lower or of the higher 8."""
-        mask = []
-        for at in range(0, lanes, c):
-            for k in range(at + high * c // 2, at + (high + 1) * c // 2, run):
-                mask += [*range(k, k + run), *range(lanes + k, lanes + k + run)]
-        return v.shuffle(a, b, mask)
-
-    def squares(r: list[Any]) -> list[Any]:
-        """Transpose c x c within every 16 bytes of c registers."""
-        if c == 4:
-            r = [interleaved(*pair, 1, high) for high in range(2) for pair in ((r[0], r[1]), (r[2], r[3]))]
-        return [interleaved(r[i], r[i + 1], c // 2, high) for i in range(0, c, 2) for high in range(2)]
-
     if VECTOR_BYTES < 64:
-        return [f for half in range(halves) for f in squares(joined(0, half))]
+        return [f for half in range(halves) for f in v.squares(joined(0, half))]
     found: list[Any] = []
     for half in range(2):
-        first, second = squares(joined(0, half)), squares(joined(2, half))
+        first, second = v.squares(joined(0, half)), v.squares(joined(2, half))
         for quarter in range(2):
             # quarters 0 and 2, or 1 and 3, of both
             mask = [base + (2 * q + quarter) * c + j for base in (0, lanes) for q in range(2) for j in range(c)]

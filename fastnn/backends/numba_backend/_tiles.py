@@ -21,6 +21,10 @@ FROM_ZERO, FROM_BIAS, FROM_MEMORY = 0, 1, 2
 """Where the accumulators of a tile start."""
 
 
+PIECE_BYTES = 16
+"""Bytes within which shuffles cost least."""
+
+
 def tile_rows(vectors: int) -> int:
     """Return how many rows a tile of ``vectors`` takes: as many accumulators whatever its width, 4 rows at least.
 
@@ -67,6 +71,30 @@ class _Vectors:
 
     def shuffle(self, a: Any, b: Any, mask: list[int]) -> Any:
         return self.builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(ir.IntType(32), len(mask)), mask))
+
+    @property
+    def piece(self) -> int:
+        """Elements of 16 bytes."""
+        return PIECE_BYTES // self.size
+
+    def squares(self, rows: list[Any]) -> list[Any]:
+        """Return ``piece`` vectors transposed within every 16 bytes: element t of each row's in vector t."""
+        if self.piece == 4:
+            pairs = (rows[0], rows[1]), (rows[2], rows[3])
+            rows = [self._interleaved(*pair, 1, high) for high in range(2) for pair in pairs]
+        return [
+            self._interleaved(rows[i], rows[i + 1], self.piece // 2, high)
+            for i in range(0, self.piece, 2)
+            for high in range(2)
+        ]
+
+    def _interleaved(self, a: Any, b: Any, run: int, high: int) -> Any:
+        """Return runs of a and b by turns, in every 16 bytes those of the lower or of the higher 8."""
+        mask: list[int] = []
+        for at in range(0, self.lanes, self.piece):
+            for k in range(at + high * self.piece // 2, at + (high + 1) * self.piece // 2, run):
+                mask += [*range(k, k + run), *range(self.lanes + k, self.lanes + k + run)]
+        return self.shuffle(a, b, mask)
 
 
 @intrinsic(prefer_literal=True)
@@ -258,6 +286,39 @@ def transpose_tile(typing: Any, zero: Any, table: Any, source: Any, source_row: 
             half //= 2
         for j, row in enumerate(rows):
             v.store(row, builder.add(target, builder.mul(target_row, _constant(j))))
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@intrinsic
+def transpose_pieces(typing: Any, zero: Any, table: Any, shift: Any, target: Any, target_row: Any) -> Any:
+    """Write ``PIECE_BYTES`` of as many rows as a vector has lanes, transposed: ``target[t, i] = row i [t]``.
+
+    Rows are read ``shift`` bytes past the addresses in the int64 table at ``table``; those of the target, one vector
+    wide, lie ``target_row`` elements apart.
+    """
+    signature = types.void(zero, *[types.int64] * 4)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        v = _Vectors(context, builder, zero)
+        table, shift, target, target_row = arguments[1:]
+        piece, pieces = ir.VectorType(v.scalar, v.piece), v.lanes // v.piece
+
+        def read(row: int) -> Any:
+            entry = builder.inttoptr(builder.add(table, _constant(8 * row)), I64.as_pointer())
+            address = builder.add(builder.load(entry), shift)
+            return builder.load(builder.inttoptr(address, piece.as_pointer()), align=v.size)
+
+        def joined(parts: list[Any]) -> Any:
+            while len(parts) > 1:
+                whole = list(range(2 * parts[0].type.count))
+                parts = [v.shuffle(parts[i], parts[i + 1], whole) for i in range(0, len(parts), 2)]
+            return parts[0]
+
+        rows = [joined([read(q * v.piece + i) for q in range(pieces)]) for i in range(v.piece)]
+        for t, row in enumerate(v.squares(rows)):
+            v.store(row, builder.add(target, builder.mul(v.bytes(target_row), _constant(t))))
         return context.get_dummy_value()
 
     return signature, generate

@@ -31,17 +31,45 @@ from fastnn.backends.numba_backend._layout import (
     Y,
 )
 from fastnn.backends.numba_backend._memory import view, wide_vectors
-from fastnn.backends.numba_backend._tiles import transpose_tile
+from fastnn.backends.numba_backend._tiles import PIECE_BYTES, transpose_pieces, transpose_tile
 from fastnn.backends.numba_backend.dense import block_lanes
 from fastnn.backends.numba_backend.finite import has_nonfinite
 
 
 @inner
-def row_of(c, position):
-    """Return the row of the user's arrays that stands at a position of the order."""
+def find_rows(c, item, n, lanes, at, row_bytes, rows):
+    """Write the addresses of a block's rows of a user's array that starts at ``at`` to the table ``rows``.
+
+    Lanes past the last sample repeat it: whatever they compute is never summed.
+    """
+    first = c[FIRST] + item * c[PER_BLOCK]
+    table = view(0, rows, lanes)
     if c[ORDER] == 0:
-        return position
-    return view(0, c[ORDER], position + 1)[position]
+        start = at + first * row_bytes
+        for j in range(n):
+            table[j] = start + j * row_bytes
+    else:
+        order = view(0, c[ORDER] + 8 * first, n)
+        for j in range(n):
+            table[j] = at + order[j] * row_bytes
+    for j in range(n, lanes):
+        table[j] = table[n - 1]
+
+
+@inner
+def transpose_rows(zero, size, rows, lanes, features, target):
+    """Write a block's rows, by their addresses, transposed, as far as vectors go; return how many features that is."""
+    width, piece = VECTOR_BYTES // size, PIECE_BYTES // size
+    k = 0
+    while k + width <= features:
+        for j in range(0, lanes, width):
+            transpose_tile(zero, 1, rows + 8 * j, k * size, target + (k * BLOCK + j) * size, BLOCK)
+        k += width
+    while k + piece <= features:
+        for j in range(0, lanes, width):
+            transpose_pieces(zero, rows + 8 * j, k * size, target + (k * BLOCK + j) * size, BLOCK)
+        k += piece
+    return k
 
 
 def make_pack_samples(dtype: Any, source: Any) -> Callable[..., None]:
@@ -58,16 +86,10 @@ def make_pack_samples(dtype: Any, source: Any) -> Callable[..., None]:
         width = VECTOR_BYTES // size
         target, features = r[0] + base, r[2]
         rows = view(0, scratch, BLOCK)
-        for j in range(lanes):
-            # lanes past the last sample repeat it: whatever they compute is never summed
-            row = row_of(c, c[FIRST] + item * c[PER_BLOCK] + min(j, n - 1))
-            rows[j] = c[X] + row * c[X_ROW]
+        find_rows(c, item, n, lanes, c[X], c[X_ROW], scratch)
         k = 0
         if c[DIRECT]:
-            while k + width <= features:
-                for j in range(0, lanes, width):
-                    transpose_tile(zero, 1, scratch + 8 * j, k * size, target + (k * BLOCK + j) * size, BLOCK)
-                k += width
+            k = transpose_rows(zero, size, scratch, lanes, features, target)
         while k < features:
             line = view(zero, target + k * BLOCK * size, lanes)
             for j in range(lanes):
@@ -121,30 +143,34 @@ def make_pack_targets(dtype: Any, source: Any, labels: bool) -> Callable[..., No
         zero, one, other = dtype(0), dtype(1), source(0)
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 5)
         n, lanes = block_lanes(c, item, size)
-        width = VECTOR_BYTES // size
         weight = view(zero, r[3] + base, lanes)
         target, first = r[0] + base, 0
-        y, rows = view(zero, target, r[2] * BLOCK), view(0, scratch, BLOCK)
-        for j in range(lanes):
-            row = row_of(c, c[FIRST] + item * c[PER_BLOCK] + min(j, n - 1))
-            weight[j] = one if c[WEIGHT] == 0 else view(zero, c[WEIGHT] + row * size, 1)[0]
-            rows[j] = c[Y] + row * c[Y_ROW]
+        rows = view(0, scratch, BLOCK)
+        if c[WEIGHT] == 0:
+            for j in range(lanes):
+                weight[j] = one
+        else:
+            find_rows(c, item, n, lanes, c[WEIGHT], size, scratch)
+            for j in range(lanes):
+                weight[j] = view(zero, rows[j], 1)[0]
+        find_rows(c, item, n, lanes, c[Y], c[Y_ROW], scratch)
         if as_they_are and c[Y_COLUMN] == size:
-            while first + width <= r[2]:
-                for j in range(0, lanes, width):
-                    transpose_tile(zero, 1, scratch + 8 * j, first * size, target + (first * BLOCK + j) * size, BLOCK)
-                first += width
-        for j in range(lanes):
-            if labels:
-                at = rows[j]
-                for i in range(0, r[2], r[4]):
-                    label = view(other, at, 1)[0]
-                    for k in range(r[4]):
-                        y[(i + k) * BLOCK + j] = one if label == k else zero
-                    at += c[Y_COLUMN]
-            else:
-                for i in range(first, r[2]):
-                    y[i * BLOCK + j] = dtype(view(other, rows[j] + i * c[Y_COLUMN], 1)[0])
+            first = transpose_rows(zero, size, scratch, lanes, r[2], target)
+        column = c[Y_COLUMN]
+        if labels:
+            found = view(0, scratch + 8 * BLOCK, lanes)
+            for i in range(0, r[2], r[4]):
+                for j in range(lanes):
+                    found[j] = view(other, rows[j] + i // r[4] * column, 1)[0]
+                for k in range(r[4]):
+                    line = view(zero, target + (i + k) * BLOCK * size, lanes)
+                    for j in range(lanes):
+                        line[j] = one if found[j] == k else zero
+        else:
+            for i in range(first, r[2]):
+                line = view(zero, target + i * BLOCK * size, lanes)
+                for j in range(lanes):
+                    line[j] = dtype(view(other, rows[j] + i * column, 1)[0])
 
     return pack_targets
 
