@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from llvmlite import ir
-
 from fastnn.backends.numba_backend._jit import VECTOR_BYTES, intrinsic, types
 from fastnn.backends.numba_backend._memory import I64
 from fastnn.backends.numba_backend._prefetch import prefetch_line
-from fastnn.backends.numba_backend._tiles import _constant, _Vectors
+from fastnn.backends.numba_backend._tiles import _constant, _Vectors, turned
 
 AHEAD = 2048
 """Bytes ahead of the weights in use that are fetched. 784-128 in float32: 2.85 us without, 2.40 with."""
@@ -62,39 +60,6 @@ def row_tile(typing: Any, zero: Any, nv: Any, far: Any, x: Any, w: Any, b: Any, 
     return signature, generate
 
 
-def _turned(v: _Vectors, rows: list[Any]) -> list[Any]:
-    """Return a square of weights transposed: vector t of features holds element t of every row (addresses).
-
-    Rows are read in pieces of 16 bytes where a register is that wide, else of half a register, two of which an AVX
-    load joins without a shuffle. In each 16 bytes a square is transposed; what lies in quarters is then put in order.
-    """
-    c, lanes = v.piece, v.lanes
-    halves = 1 if VECTOR_BYTES == 16 else 2
-    piece = ir.VectorType(v.scalar, lanes // halves)
-
-    def read(row: int, half: int) -> Any:
-        address = v.builder.add(rows[row], _constant(half * VECTOR_BYTES // 2))
-        return v.builder.load(v.builder.inttoptr(address, piece.as_pointer()), align=v.size)
-
-    def joined(group: int, half: int) -> list[Any]:
-        """Return c registers: rows of two groups of c side by side, one in each half."""
-        if halves == 1:
-            return [read(group * c + i, 0) for i in range(c)]
-        whole = list(range(lanes))
-        return [v.shuffle(read(group * c + i, half), read((group + 1) * c + i, half), whole) for i in range(c)]
-
-    if VECTOR_BYTES < 64:
-        return [f for half in range(halves) for f in v.squares(joined(0, half))]
-    found: list[Any] = []
-    for half in range(2):
-        first, second = v.squares(joined(0, half)), v.squares(joined(2, half))
-        for quarter in range(2):
-            # quarters 0 and 2, or 1 and 3, of both
-            mask = [base + (2 * q + quarter) * c + j for base in (0, lanes) for q in range(2) for j in range(c)]
-            found += [v.shuffle(a, b, mask) for a, b in zip(first, second, strict=True)]
-    return found
-
-
 def _rows(v: _Vectors, table: Any, n: int, shift: Any) -> list[Any]:
     """Return addresses out of a table: those of one vector of units, ``shift`` bytes on."""
     entries = [v.builder.add(table, _constant(8 * (n * v.lanes + i))) for i in range(v.lanes)]
@@ -115,8 +80,8 @@ def turn_tiles(typing: Any, zero: Any, nv: Any, table: Any, shift: Any, target: 
         v = _Vectors(context, builder, zero)
         table, shift, target = arguments[2:]
         for n in range(vectors):
-            for t, turned in enumerate(_turned(v, _rows(v, table, n, shift))):
-                v.store(turned, v.at(target, t * vectors + n))
+            for t, feature in enumerate(turned(v, _rows(v, table, n, shift))):
+                v.store(feature, v.at(target, t * vectors + n))
         return context.get_dummy_value()
 
     return signature, generate
@@ -135,7 +100,7 @@ def turned_row_tile(typing: Any, zero: Any, nv: Any, x: Any, table: Any, shift: 
         v = _Vectors(context, builder, zero)
         x, table, shift, z = arguments[2:]
         sums = [v.load(v.at(z, n)) for n in range(vectors)]
-        tiles = [_turned(v, _rows(v, table, n, shift)) for n in range(vectors)]
+        tiles = [turned(v, _rows(v, table, n, shift)) for n in range(vectors)]
         for t in range(v.lanes):
             left = v.broadcast(builder.add(x, _constant(t * v.size)))
             sums = [builder.fadd(s, builder.fmul(left, tile[t])) for s, tile in zip(sums, tiles, strict=True)]

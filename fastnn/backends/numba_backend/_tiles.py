@@ -248,14 +248,47 @@ def positions_tile(typing: Any, zero: Any, mr: Any, nv: Any, start: Any, a: Any,
     return signature, generate
 
 
+def turned(v: _Vectors, rows: list[Any]) -> list[Any]:
+    """Return a square transposed: vector t holds element t of every row (addresses).
+
+    Rows are read in pieces of 16 bytes where a register is that wide, else of half a register, two of which an AVX
+    load joins without a shuffle. In each 16 bytes a square is transposed; what lies in quarters is then put in order.
+    """
+    c, lanes = v.piece, v.lanes
+    halves = 1 if VECTOR_BYTES == 16 else 2
+    piece = ir.VectorType(v.scalar, lanes // halves)
+
+    def read(row: int, half: int) -> Any:
+        address = v.builder.add(rows[row], _constant(half * VECTOR_BYTES // 2))
+        return v.builder.load(v.builder.inttoptr(address, piece.as_pointer()), align=v.size)
+
+    def joined(group: int, half: int) -> list[Any]:
+        """Return c registers: rows of two groups of c side by side, one in each half."""
+        if halves == 1:
+            return [read(group * c + i, 0) for i in range(c)]
+        whole = list(range(lanes))
+        return [v.shuffle(read(group * c + i, half), read((group + 1) * c + i, half), whole) for i in range(c)]
+
+    if VECTOR_BYTES < 64:
+        return [f for half in range(halves) for f in v.squares(joined(0, half))]
+    found: list[Any] = []
+    for half in range(2):
+        first, second = v.squares(joined(0, half)), v.squares(joined(2, half))
+        for quarter in range(2):
+            # quarters 0 and 2, or 1 and 3, of both
+            mask = [base + (2 * q + quarter) * c + j for base in (0, lanes) for q in range(2) for j in range(c)]
+            found += [v.shuffle(a, b, mask) for a, b in zip(first, second, strict=True)]
+    return found
+
+
 @intrinsic(prefer_literal=True)
 def transpose_tile(typing: Any, zero: Any, table: Any, source: Any, source_row: Any, target: Any,
                    target_row: Any) -> Any:  # fmt: skip
     """Write a square tile, one vector wide, transposed: ``target[j, i] = source[i, j]``.
 
     Rows of the target lie ``target_row`` elements apart; rows of the source ``source_row`` elements apart or, with
-    ``table``, ``source_row`` bytes past the addresses in the int64 table at ``source``. A butterfly of log2(lanes)
-    rounds of shuffles: a block of 64 x 784 float32 in 5 us, by plain loops 31-44.
+    ``table``, ``source_row`` bytes past the addresses in the int64 table at ``source``. A block of 64 x 784
+    float32 takes 5 us, by plain loops 31-44.
     """
     by_table = table.literal_value
     signature = types.void(zero, table, *[types.int64] * 4)
@@ -271,20 +304,8 @@ def transpose_tile(typing: Any, zero: Any, table: Any, source: Any, source_row: 
                 address = builder.add(builder.load(entry), source_row)
             else:
                 address = builder.add(source, builder.mul(v.bytes(source_row), _constant(i)))
-            rows.append(v.load(address))
-        half = v.lanes // 2
-        while half:
-            # swaps the off-diagonal squares of size half within squares of size 2 * half
-            low = [j if not j & half else v.lanes + (j ^ half) for j in range(v.lanes)]
-            high = [j | half if not j & half else v.lanes + j for j in range(v.lanes)]
-            swapped = list(rows)
-            for i in range(v.lanes):
-                if not i & half:
-                    swapped[i] = v.shuffle(rows[i], rows[i | half], low)
-                    swapped[i | half] = v.shuffle(rows[i], rows[i | half], high)
-            rows = swapped
-            half //= 2
-        for j, row in enumerate(rows):
+            rows.append(address)
+        for j, row in enumerate(turned(v, rows)):
             v.store(row, builder.add(target, builder.mul(target_row, _constant(j))))
         return context.get_dummy_value()
 
