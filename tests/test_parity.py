@@ -399,6 +399,25 @@ def test_one_thread_can_do_every_workers_part(monkeypatch):
     assert_same_quantities(expected, found, "two workers on one thread")
 
 
+@DTYPES
+@pytest.mark.parametrize("sizes", [(4, 32, 32, 1), (70, 70, 3), (20, 90, 40, 2)], ids=str)
+def test_threads_hand_on_their_sums(launches, monkeypatch, sizes, dtype):
+    """Each thread sums its own samples, on from the sums of the one before: layers of one and of several items."""
+    chains, chain = [], numba_lowering.Lowering.chain
+    monkeypatch.setattr(numba_lowering.Lowering, "chain", lambda *given: chains.append(given[1:]) or chain(*given))
+    network = Network(sizes, (*["tanh"] * (len(sizes) - 2), "linear"), "mse")
+    plan = network.plan()
+    data = make_data(plan, dtype, 2100, order="permutation", weighted=True)
+    optimizer, batch = OPTIMIZERS["adam"], 1000
+    expected = quantities(numpy_backend, plan, dtype, data, batch, optimizer, 3)
+    for threads in range(1, min(4, numba.config.NUMBA_NUM_THREADS) + 1):
+        numba.set_num_threads(threads)
+        found = quantities(numba_backend, plan, dtype, data, batch, optimizer, 3)
+        assert_same_quantities(expected, found, f"{threads} threads")
+    assert len(launches) >= 3 * (threads - 1) > 0
+    assert max(items for items, _ in chains) > 1, "the case says nothing"
+
+
 def test_only_fastnn_s_own_functions_name_compiled_code_on_disk():
     """A user's function may change without the cache knowing, so an op made of it has no key."""
     own = activations.get("tanh").forward

@@ -39,16 +39,16 @@ def make_count(dtype):
 def test_every_item_is_run_once_in_every_phase():
     address = op(make_count, np.float64)
     blocks = -(-BATCH // BLOCK_SIZE)
-    counters = [np.zeros(n, np.int64) for n in (blocks, *TILES_ITEMS, blocks, 3)]
-    is_block = (1, 0, 0, 0, 0)
+    counters = [np.zeros(n, np.int64) for n in (blocks, *TILES_ITEMS, blocks, blocks, 3)]
+    is_block = (1, 0, 0, 1, 0, 0)
     rows = [
         _layout.record_row(address, len(c), c.ctypes.data, block, cost=1 + number)
         for number, (c, block) in enumerate(zip(counters, is_block, strict=True))
     ]
     records = np.array(rows, np.int64)
     never = 1 << 40
-    regions = np.array([[_layout.BLOCKS, 0, 1, 0], [_layout.TILES, 1, 2, 0], [_layout.CHAIN, 3, 1, 0],
-                        [_layout.TILES, 4, 1, never]], np.int64)  # fmt: skip
+    regions = np.array([[_layout.BLOCKS, 0, 1, 0, 1], [_layout.TILES, 1, 2, 0, 0], [_layout.CHAIN, 3, 2, 0, 1],
+                        [_layout.TILES, 5, 1, never, 0]], np.int64)  # fmt: skip
     context = np.zeros(_layout.CONTEXT_SIZE, np.int64)
     context[_layout.PER_BLOCK], context[_layout.SAMPLES] = BLOCK_SIZE, BATCH
     team = np.zeros(_team.TEAM_BYTES // 8 + 8, np.int64)
@@ -70,7 +70,7 @@ def test_every_item_is_run_once_in_every_phase():
 
 def test_a_worker_that_is_late_by_a_phase_claims_nothing():
     records = np.array([_layout.record_row(0, 9)], np.int64)
-    region = np.array([_layout.TILES, 0, 1, 0], np.int64)
+    region = np.array([_layout.TILES, 0, 1, 0, 0], np.int64)
     team = np.zeros(_team.TEAM_BYTES // 8, np.int64)
 
     def claim(phase, worker):

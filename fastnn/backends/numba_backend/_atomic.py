@@ -1,6 +1,6 @@
 """Atomic operations on int64 words in memory, and giving way to another thread: what the team of workers shares.
 
-All are sequentially consistent: whoever sees a word sees everything written before it.
+All but ``publish`` are sequentially consistent: whoever sees a word sees everything written before it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from fastnn.backends.numba_backend._jit import cgutils, intrinsic, types
+from fastnn.backends.numba_backend._jit import cgutils, inner, intrinsic, types
 from fastnn.backends.numba_backend._memory import I64
 
 _ORDER = "seq_cst"
@@ -42,6 +42,20 @@ def atomic_store(typing: Any, address: Any, value: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         builder.store_atomic(arguments[1], _word(builder, arguments[0]), _ORDER, 8)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), generate
+
+
+@intrinsic
+def publish(typing: Any, address: Any, value: Any) -> Any:
+    """Write the word at an address: whoever sees it sees everything written before. Nothing waits for it to be seen.
+
+    ``atomic_store`` waits until all that was written before has left the core.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        builder.store_atomic(arguments[1], _word(builder, arguments[0]), "release", 8)
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64), generate
@@ -80,3 +94,13 @@ def give_way(typing: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(), generate
+
+
+@inner
+def wait_for(address, value):
+    """Look at a word until it holds a value."""
+    spins = 0
+    while atomic_load(address) != value:
+        spins += 1
+        if spins > SPINS:
+            give_way()

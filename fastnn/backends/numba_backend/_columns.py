@@ -131,7 +131,7 @@ class OneOp:
     def _run(self, kind: int, make: Callable[..., Any], static: tuple[Hashable, ...], items: int,
              operands: tuple[int, ...]) -> None:  # fmt: skip
         record = np.array([_layout.record_row(op(make, self.dtype.type, *static), items, *operands)], np.int64)
-        region = np.array([[kind, 0, 1, 0]], np.int64)
+        region = np.array([[kind, 0, 1, 0, kind == BLOCKS]], np.int64)
         context = np.zeros(_layout.CONTEXT_SIZE, np.int64)
         context[PER_BLOCK] = BLOCK
         context[_layout.BLOCK_BYTES], context[_layout.SAMPLE_BYTES] = self.block_bytes, self.dtype.itemsize

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fastnn.backends.numba_backend._atomic import CACHE_LINE, SPINS, atomic_load, atomic_store, give_way
+from fastnn.backends.numba_backend._atomic import CACHE_LINE, atomic_load, publish, wait_for
 from fastnn.backends.numba_backend._jit import TILE_VECTORS, VECTOR_BYTES, inner
 from fastnn.backends.numba_backend._layout import BLOCK, OPERANDS, PER_BLOCK, SAMPLES
 from fastnn.backends.numba_backend._memory import view
 from fastnn.backends.numba_backend._pairwise import add_pairwise, finish_pairwise
-from fastnn.backends.numba_backend._prefetch import fetch_to_write
+from fastnn.backends.numba_backend._prefetch import fetch_line, fetch_to_write
 from fastnn.backends.numba_backend._recording import Gradient
 from fastnn.backends.numba_backend._tiles import FROM_MEMORY, product_tile, transpose_tile
 from fastnn.backends.numba_backend.dense import sample_at
@@ -135,6 +135,10 @@ WIDEST = TILE_VECTORS * VECTOR_BYTES
 """Bytes of a panel: the lanes of one item."""
 
 
+BIASES = ROWS_PER_ITEM * WIDEST
+"""Where the sums of biases lie in an item's sums."""
+
+
 def item_elements(size: int) -> int:
     """Return how many sums an item has room for: its rows, then a row of biases."""
     panel = WIDEST // size
@@ -156,28 +160,46 @@ def _tile(size, r, item, across_units):
 
 
 @inner
-def _clear_tile(zero, size, to, rows):
-    """Write zeros to the sums of ``rows`` rows and of the biases."""
-    panel = WIDEST // size
-    sums, biases = (
-        view(zero, to, rows * panel),
-        view(zero, to + ROWS_PER_ITEM * panel * size, max(ROWS_PER_ITEM, panel)),
-    )
-    for i in range(rows * panel):
+def _clear_sums(zero, size, to, rows):
+    """Write zeros to the sums of ``rows`` rows."""
+    sums = view(zero, to, rows * (WIDEST // size))
+    for i in range(len(sums)):
         sums[i] = zero
-    for i in range(max(ROWS_PER_ITEM, panel)):
+
+
+@inner
+def _clear_biases(zero, size, to):
+    """Write zeros to a tile's sums of biases."""
+    biases = view(zero, to, max(ROWS_PER_ITEM, WIDEST // size))
+    for i in range(len(biases)):
         biases[i] = zero
 
 
 @inner
-def _add_block(zero, size, c, r, to, start, n, p, k, m, rows, vectors, biases_of, across_units, weights):
+def _move(zero, source, target, rows, n):
+    """Copy ``n`` elements of each of ``rows`` rows of a panel."""
+    for m in range(rows):
+        x, y = view(zero, source + m * WIDEST, n), view(zero, target + m * WIDEST, n)
+        for i in range(n):
+            y[i] = x[i]
+
+
+@inner
+def _fetch_tile(sums, rows, vectors):
+    """Ask for the cache lines of a tile's sums that another core has written."""
+    for m in range(rows):
+        for byte in range(0, vectors * VECTOR_BYTES, CACHE_LINE):
+            fetch_line(sums + m * WIDEST + byte, 0)
+
+
+@inner
+def _add_block(zero, size, c, r, to, biases, start, n, p, k, m, rows, vectors, biases_of, across_units, weights):
     """Add ``n`` samples from ``start`` on, at position p, to a tile's sums and to the biases of ``biases_of`` rows.
 
     See ``_add_products`` on ``weights``.
     """
     panel = WIDEST // size
     all_rows = r[4] if across_units else r[3]
-    biases = to + ROWS_PER_ITEM * panel * size
     a = sample_at(c, r[0], size, r[1], start) + (p * all_rows + m) * BLOCK * size
     table, shift = r[2] + start * 8, p * r[9] + k * size
     _add_products(zero, size, a, table, shift, to, panel, rows, vectors, n, weights, r[4] * size)
@@ -196,7 +218,7 @@ def _make_finish_tile(finish: Callable[..., None], across_units: bool) -> Any:
     def finish_tile(zero, size, context, record, r, sums, spare, k, m, rows, columns, biases_of):
         width = VECTOR_BYTES // size
         panel = TILE_VECTORS * width
-        features, biases = r[4], sums + ROWS_PER_ITEM * panel * size
+        features, biases = r[4], sums + BIASES
         for_weights, for_bias = record + 8 * FINISH, record + 8 * (FINISH + FINISH_OPERANDS)
         if across_units:
             row = (rows + width - 1) // width * width
@@ -248,7 +270,8 @@ def make_dense_backward_weights(dtype: Any, finish: Callable[..., None], across_
             for m in range(item_row, item_row + item_rows, part):
                 rows = min(part, item_row + item_rows - m)
                 biases_of = item_rows if with_bias and m == item_row else 0
-                _clear_tile(zero, size, scratch, rows)
+                _clear_sums(zero, size, scratch, rows)
+                _clear_biases(zero, size, scratch + BIASES)
                 weights = view(0, record + 8 * FINISH, 2)[1] + (r[5] + m * r[4] + k) * size
                 finished = 0
                 for first in range(0, samples, together):
@@ -257,8 +280,8 @@ def make_dense_backward_weights(dtype: Any, finish: Callable[..., None], across_
                         for start in range(first, last, per):
                             # invariant: sums hold these samples' positions before p, of p the samples before start
                             ahead = weights if p == 0 and start == 0 and not across_units else 0
-                            _add_block(zero, size, c, r, scratch, start, min(per, last - start), p, k, m, rows, vectors,
-                                       biases_of, across_units, ahead)  # fmt: skip
+                            _add_block(zero, size, c, r, scratch, scratch + BIASES, start, min(per, last - start), p, k,
+                                       m, rows, vectors, biases_of, across_units, ahead)  # fmt: skip
                     if samples > together:
                         add_pairwise(zero, scratch, level_bytes, most, finished)
                         finished += 1
@@ -291,26 +314,42 @@ def make_chained_backward_weights(dtype: Any, finish: Callable[..., None], acros
         zero = dtype(0)
         c, r = view(0, context, 20), view(0, record + 8 * OPERANDS, 11)
         more = view(0, record + 8 * (FINISH + 2 * FINISH_OPERANDS), 3)
-        samples, per = c[SAMPLES], c[PER_BLOCK]
+        samples, per, spare = c[SAMPLES], c[PER_BLOCK], scratch + most * size
+        last = min(samples, last_block * per)
         for item in range(more[0]):
             k, m, rows, columns, vectors, with_bias = _tile(size, r, item, across_units)
-            biases_of = rows if with_bias else 0
+            # items of a tile's rows lie one behind the other, so that they are finished in one go
+            place = m % ROWS_PER_ITEM
+            at, biases = scratch + place * WIDEST, scratch + BIASES + (0 if across_units else place * size)
+            of_lanes = vectors * (VECTOR_BYTES // size)
+            of_biases = of_lanes if across_units else rows
             sums, progress = more[1] + item * most * size, more[2] + item * CACHE_LINE
-            spins = 0
-            while atomic_load(progress) != first_block:
-                spins += 1
-                if spins > SPINS:
-                    give_way()
             if first_block == 0:
-                _clear_tile(zero, size, sums, rows)
-            for start in range(first_block * per, min(samples, last_block * per), per):
-                _add_block(zero, size, c, r, sums, start, min(per, samples - start), 0, k, m, rows, vectors, biases_of,
-                           across_units, 0)  # fmt: skip
-            if last_block * per < samples:
-                atomic_store(progress, last_block)
+                _clear_sums(zero, size, at, rows)
+                if place == 0:
+                    _clear_biases(zero, size, scratch + BIASES)
             else:
-                atomic_store(progress, 0)
-                finish_tile(zero, size, context, record, r, sums, scratch, k, m, rows, columns, biases_of)
+                wait_for(progress, first_block)
+                _move(zero, sums, at, rows, of_lanes)
+                if with_bias:
+                    _move(zero, sums + BIASES, biases, 1, of_biases)
+                if item + 1 < more[0] and atomic_load(progress + CACHE_LINE) == first_block:
+                    _fetch_tile(sums + most * size, rows, vectors)
+            for start in range(first_block * per, last, per):
+                _add_block(zero, size, c, r, at, biases, start, min(per, last - start), 0, k, m, rows, vectors,
+                           rows if with_bias else 0, across_units, 0)  # fmt: skip
+            if last < samples:
+                _move(zero, at, sums, rows, of_lanes)
+                if with_bias:
+                    _move(zero, biases, sums + BIASES, 1, of_biases)
+                publish(progress, last_block)
+                continue
+            publish(progress, 0)
+            done = place + rows
+            if done == ROWS_PER_ITEM or m + rows == (r[4] if across_units else r[3]):
+                with_bias = r[6] >= 0 and (m < ROWS_PER_ITEM if across_units else k == 0)
+                finish_tile(zero, size, context, record, r, scratch, spare, k, m - place, done, columns,
+                            done if with_bias else 0)  # fmt: skip
 
     return chained_backward_weights
 

@@ -7,8 +7,10 @@ that reads ahead in a row would fetch what another is writing. An op gets a bloc
 first sample to the block's.
 
 A program is a table of regions. A region of kind ``BLOCKS`` runs its list of ops for every block; a region of kind
-``TILES`` runs every op over that op's own items (tiles of weights). A training step of a dense network has two regions,
-whatever its depth; one with batch normalization has more, since that needs sums over all samples before it goes on.
+``TILES`` runs every op over that op's own items (tiles of weights); one of kind ``CHAIN`` goes on from its blocks to
+sums over them, which a thread begins as soon as its own blocks are done (see ``_dense_weights.py``). A training step of
+a dense network has two regions, whatever its depth, or is one chain; one with batch normalization has more, since that
+needs sums over all samples before it goes on.
 """
 
 from __future__ import annotations
@@ -50,11 +52,12 @@ def record_row(address: int, items: int, *operands: int, cost: int = 1) -> list[
 
 
 # Regions.
-KIND, FIRST_OP, OP_COUNT, PARALLEL_FROM = 0, 1, 2, 3  # PARALLEL_FROM: samples from which a launch pays
-REGION_SIZE = 4
+# PARALLEL_FROM: samples from which a launch pays. BLOCK_OPS: how many of its ops are run block by block.
+KIND, FIRST_OP, OP_COUNT, PARALLEL_FROM, BLOCK_OPS = 0, 1, 2, 3, 4
+REGION_SIZE = 5
 BLOCKS, TILES = 0, 1
 REUSE = 2  # like BLOCKS, but the storage of a block is the worker's: nothing is kept between blocks
-CHAIN = 3  # every op over a run of blocks: a share goes on where the one before leaves off (see ``_dense_weights.py``)
+CHAIN = 3  # after ops of blocks, each op over a run of blocks: a share goes on where the one before leaves off
 
 PAIR_LEVELS = 24
 """Levels of partial sums that wait to be combined: enough for 2^24 blocks of 1024 samples."""

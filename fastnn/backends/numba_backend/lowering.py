@@ -144,7 +144,7 @@ class Lowering:
         self.keep: list[Array] = []
         self.records: list[list[int]] = []
         self.regions: list[list[int]] = []
-        self._begun, self._kind, self._work = 0, BLOCKS, 0.0
+        self._begun, self._kind, self._work, self._block_ops = 0, BLOCKS, 0.0, 0
         self._kept: dict[int, tuple[int, int]] = {}
         self.rows_kept: dict[tuple[Any, ...], tuple[int, int]] = {}
         self._shared: dict[Any, int] = {}
@@ -257,8 +257,9 @@ class Lowering:
                 parallel_from = max(parallel_from, _layout.LEAST_PER_BLOCK + 1)  # a single block has nothing to share
             if kind == BLOCKS and self._transient:
                 kind = REUSE
-            self.regions.append([kind, self._begun, count, parallel_from])
-        self._begun, self._work = len(self.records), 0.0
+            block_ops = {TILES: 0, CHAIN: self._block_ops}.get(kind, count)
+            self.regions.append([kind, self._begun, count, parallel_from, block_ops])
+        self._begun, self._work, self._block_ops = len(self.records), 0.0, 0
 
     def _enter(self, kind: int) -> None:
         """Close the open region if it is of another kind."""
@@ -359,12 +360,18 @@ class Lowering:
             self._enter(BLOCKS)
         terms, between = self.lasting(plan.terms)
         work = self._work
-        self.region(BLOCKS, work)
-        chained = learns and all(g.chain is not None for g in gradients)
-        self._kind = CHAIN if chained else TILES
+        chained = learns and not self._transient and all(g.chain is not None for g in gradients)
+        if chained:
+            # a thread's sums start when its own blocks are done
+            self._kind, self._block_ops = CHAIN, len(self.records) - self._begun
+            self.record(op(reduction.make_chained_losses, self.dtype), 0, terms, between, *self.chain(1, 1))
+        else:
+            self.region(BLOCKS, work)
+            self._kind = TILES
         for g in gradients:
             self._gradient(g, chained)
-        self.record(op(reduction.make_sum_losses, self.dtype), 1, terms, between, cost=64)
+        if not chained:
+            self.record(op(reduction.make_sum_losses, self.dtype), 1, terms, between, cost=64)
         self.region(self._kind, work if chained else work / 2 if learns else 1.0)
         if name == "train":
             self._update_after_norm()

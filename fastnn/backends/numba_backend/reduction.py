@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from fastnn.backends.numba_backend._atomic import publish, wait_for
 from fastnn.backends.numba_backend._jit import inner
 from fastnn.backends.numba_backend._layout import BLOCK, LOSS, OPERANDS, PER_BLOCK, SAMPLES
 from fastnn.backends.numba_backend._memory import view
@@ -38,7 +39,7 @@ def sum_samples_of(zero, size, c, row, block_bytes, scratch):
 
 
 def make_sum_losses(dtype: Any) -> Callable[..., None]:
-    """Store the sum of the samples' losses. One item, or the first run of blocks' business.
+    """Store the sum of the samples' losses. One item.
 
     Operands: terms (one row), bytes between blocks.
     """
@@ -51,6 +52,37 @@ def make_sum_losses(dtype: Any) -> Callable[..., None]:
             view(0.0, c[LOSS], 1)[0] = sum_samples_of(zero, size, c, r[0], r[1], scratch)
 
     return sum_losses
+
+
+def make_chained_losses(dtype: Any) -> Callable[..., None]:
+    """Sum the losses of a run of blocks, on from the sum of those before; the last run stores it.
+
+    For steps of one ``SAMPLE_BLOCK``. Operands: terms, bytes between blocks, the sum handed on, and the word that says
+    how many blocks are in it.
+    """
+    size = dtype().itemsize
+
+    def chained_losses(context, record, first_block, last_block, scratch):
+        zero = dtype(0)
+        c, r = view(0, context, 20), view(0, record + 8 * OPERANDS, 4)
+        samples, per = c[SAMPLES], c[PER_BLOCK]
+        handed, total = view(zero, r[2], 1), zero
+        if first_block > 0:
+            wait_for(r[3], first_block)
+            total = handed[0]
+        last = min(samples, last_block * per)
+        for start in range(first_block * per, last, per):
+            x = view(zero, sample_at(c, r[0], size, r[1], start), BLOCK)
+            for j in range(min(per, last - start)):
+                total += x[j]
+        if last < samples:
+            handed[0] = total
+            publish(r[3], last_block)
+        else:
+            publish(r[3], 0)
+            view(0.0, c[LOSS], 1)[0] = total
+
+    return chained_losses
 
 
 @inner

@@ -21,7 +21,7 @@ from fastnn.backends.numba_backend._layout import (
     ADDRESS,
     BLOCK,
     BLOCK_BYTES,
-    CHAIN,
+    BLOCK_OPS,
     CONTEXT_SIZE,
     FIRST,
     FIRST_OP,
@@ -70,18 +70,17 @@ def run_items(region, records, records_at, context_at, per, first, last, worker,
             if start < stop:
                 call(records[o, ADDRESS], context_at, records_at + o * width, start, stop, scratch)
             before += items
-    elif region[KIND] == CHAIN:
-        for o in range(first_op, last_op):
-            call(records[o, ADDRESS], context_at, records_at + o * width, first, last, scratch)
     else:
-        context = view(0, context_at, CONTEXT_SIZE)
+        context, middle = view(0, context_at, CONTEXT_SIZE), first_op + region[BLOCK_OPS]
         for block in range(first, last):
             if region[KIND] == REUSE:
                 base = worker * context[BLOCK_BYTES]
             else:
                 base = block * per // BLOCK * context[BLOCK_BYTES] + block * per % BLOCK * context[SAMPLE_BYTES]
-            for o in range(first_op, last_op):
+            for o in range(first_op, middle):
                 call(records[o, ADDRESS], context_at, records_at + o * width, block, base, scratch)
+        for o in range(middle, last_op):
+            call(records[o, ADDRESS], context_at, records_at + o * width, first, last, scratch)
 
 
 @inner
@@ -90,18 +89,19 @@ def run_region(region, records, records_at, context_at, samples, per, scratch):
     width, kind = records.shape[1] * 8, region[KIND]
     first_op, last_op = region[FIRST_OP], region[FIRST_OP] + region[OP_COUNT]
     blocks = (samples + per - 1) // per
-    if kind in (TILES, CHAIN):
+    if kind == TILES:
         for o in range(first_op, last_op):
-            items = records[o, ITEMS] if kind == TILES else blocks
-            call(records[o, ADDRESS], context_at, records_at + o * width, 0, items, scratch)
+            call(records[o, ADDRESS], context_at, records_at + o * width, 0, records[o, ITEMS], scratch)
     else:
-        context = view(0, context_at, CONTEXT_SIZE)
+        context, middle = view(0, context_at, CONTEXT_SIZE), first_op + region[BLOCK_OPS]
         for block in range(blocks):
             base = 0
             if kind != REUSE:
                 base = block * per // BLOCK * context[BLOCK_BYTES] + block * per % BLOCK * context[SAMPLE_BYTES]
-            for o in range(first_op, last_op):
+            for o in range(first_op, middle):
                 call(records[o, ADDRESS], context_at, records_at + o * width, block, base, scratch)
+        for o in range(middle, last_op):
+            call(records[o, ADDRESS], context_at, records_at + o * width, 0, blocks, scratch)
 
 
 @inner
