@@ -14,16 +14,19 @@ from fastnn.backends.numba_backend._atomic import CACHE_LINE
 from fastnn.backends.numba_backend._jit import cgutils, inner, intrinsic, types
 
 I32 = ir.IntType(32)
-_NEAR, _DATA = 3, 1
-"""Operands of LLVM's ``prefetch``: into the first cache; data, not code."""
+FIRST_CACHE, SECOND_CACHE = 3, 2
+"""How near a line shall come, in LLVM's words. The second is for many lines that share few sets of the first."""
+
+_DATA = 1
+"""Not code, in LLVM's words."""
 
 
-def prefetch_line(builder: Any, address: Any, write: int) -> None:
+def prefetch_line(builder: Any, address: Any, write: int, near: int = FIRST_CACHE) -> None:
     """Emit the instruction that asks for the cache line of an address; never faults."""
     pointer = ir.IntType(8).as_pointer()
     kind = ir.FunctionType(ir.VoidType(), [pointer, I32, I32, I32])
     function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-    numbers = [ir.Constant(I32, value) for value in (write, _NEAR, _DATA)]
+    numbers = [ir.Constant(I32, value) for value in (write, near, _DATA)]
     builder.call(function, [builder.inttoptr(address, pointer), *numbers])
 
 

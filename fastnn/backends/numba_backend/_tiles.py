@@ -17,8 +17,9 @@ from fastnn.backends.numba_backend._jit import TILE_VECTORS, VECTOR_BYTES, intri
 from fastnn.backends.numba_backend._memory import I64
 from fastnn.backends.numba_backend._prefetch import prefetch_line
 
-FROM_ZERO, FROM_BIAS, FROM_MEMORY = 0, 1, 2
-"""Where the accumulators of a tile start."""
+FROM_ZERO, FROM_BIAS, FROM_MEMORY, GOING_ON = 0, 1, 2, 3
+"""Where the accumulators of a tile start. With ``GOING_ON`` the argument ``bias`` tells: from memory unless it is 0,
+which stands for +0. One loop for both, where a sum is taken up again several times."""
 
 
 PIECE_BYTES = 16
@@ -109,39 +110,50 @@ def product_tile(typing: Any, zero: Any, mr: Any, nv: Any, start: Any, table: An
     """
     rows, vectors, begin, by_table = (x.literal_value for x in (mr, nv, start, table))
     signature = types.void(zero, mr, nv, start, table, *[types.int64] * 9)
-    return signature, _product(zero, rows, vectors, begin, by_table, ahead=False)
+    return signature, _product(zero, rows, vectors, begin, by_table, None)
 
 
 @intrinsic(prefer_literal=True)
 def product_tile_ahead(typing: Any, zero: Any, mr: Any, nv: Any, start: Any, table: Any, a: Any, a_m: Any, a_t: Any,
-                       b: Any, b_t: Any, c: Any, c_m: Any, bias: Any, count: Any) -> Any:  # fmt: skip
-    """As ``product_tile``, and ask for the cache lines of the next ``mr`` rows of a on the way.
+                       b: Any, b_t: Any, c: Any, c_m: Any, bias: Any, count: Any, ahead: Any, ahead_t: Any,
+                       near: Any) -> Any:  # fmt: skip
+    """As ``product_tile``, and ask at each step ``t`` for the cache line at ``ahead + t * ahead_t``, in bytes.
 
-    For rows of ``count`` elements without a gap. Weights that another core has updated come from its cache.
+    Which is what a later tile reads of a: weights that another core has updated come from its cache. ``near``, a
+    literal, is the cache where the lines shall wait (see ``_prefetch.py``).
     """
     rows, vectors, begin, by_table = (x.literal_value for x in (mr, nv, start, table))
-    signature = types.void(zero, mr, nv, start, table, *[types.int64] * 9)
-    return signature, _product(zero, rows, vectors, begin, by_table, ahead=True)
+    signature = types.void(zero, mr, nv, start, table, *[types.int64] * 11, near)
+    return signature, _product(zero, rows, vectors, begin, by_table, near.literal_value)
 
 
-def _product(dtype: Any, rows: int, vectors: int, begin: int, by_table: int, ahead: bool) -> Any:
-    """Return what emits ``product_tile``."""
+def _product(dtype: Any, rows: int, vectors: int, begin: int, by_table: int, near: int | None) -> Any:
+    """Return what emits ``product_tile`` or, where ``near`` is given, ``product_tile_ahead``."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         v = _Vectors(context, builder, dtype)
-        a, a_m, a_t, b, b_t, c, c_m, bias, count = arguments[5:]
+        a, a_m, a_t, b, b_t, c, c_m, bias, count = arguments[5:14]
         a_m, a_t, c_m = v.bytes(a_m), v.bytes(a_t), v.bytes(c_m)
         b_t = b_t if by_table else v.bytes(b_t)
         tile = [(m, n) for m in range(rows) for n in range(vectors)]
         a_row = [builder.add(a, builder.mul(a_m, _constant(m))) for m in range(rows)]
         c_row = [builder.add(c, builder.mul(c_m, _constant(m))) for m in range(rows)]
+        zeros = [ir.Constant(v.vector, [ir.Constant(v.scalar, 0.0)] * v.lanes)] * len(tile)
         if begin == FROM_MEMORY:
             initial = [v.load(v.at(c_row[m], n)) for m, n in tile]
         elif begin == FROM_BIAS:
             values = [v.broadcast(builder.add(bias, _constant(m * v.size))) for m in range(rows)]
             initial = [values[m] for m, n in tile]
+        elif begin == GOING_ON:
+            anew = builder.block
+            with builder.if_then(builder.icmp_unsigned("!=", bias, _constant(0))):
+                again, held = builder.block, [v.load(v.at(c_row[m], n)) for m, n in tile]
+            initial = [builder.phi(v.vector) for _ in tile]
+            for phi, value, other in zip(initial, held, zeros, strict=True):
+                phi.add_incoming(value, again)
+                phi.add_incoming(other, anew)
         else:
-            initial = [ir.Constant(v.vector, [ir.Constant(v.scalar, 0.0)] * v.lanes)] * len(tile)
+            initial = zeros
         before = builder.block
         head = builder.append_basic_block("product.head")
         body = builder.append_basic_block("product.body")
@@ -159,10 +171,9 @@ def _product(dtype: Any, rows: int, vectors: int, begin: int, by_table: int, ahe
         row = b_at
         if by_table:
             row = builder.add(builder.load(builder.inttoptr(b_at, I64.as_pointer())), b_t)
-        if ahead:
-            # a bit at each step: the steps of a row see to ``rows`` rows
-            next_rows = builder.add(a, builder.mul(a_m, _constant(rows)))
-            prefetch_line(builder, builder.add(next_rows, builder.mul(t, _constant(rows * v.size))), 0)
+        if near is not None:
+            ahead, ahead_t = arguments[14:16]
+            prefetch_line(builder, builder.add(ahead, builder.mul(t, ahead_t)), 0, near)
         right = [v.load(v.at(row, n)) for n in range(vectors)]
         left = [v.broadcast(builder.add(a_row[m], a_at)) for m in range(rows)]
         # invariant: sums[m, n] holds the start and the products 0..t-1

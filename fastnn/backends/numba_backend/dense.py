@@ -9,78 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fastnn.backends.numba_backend._jit import TILE_VECTORS, VECTOR_BYTES, inner
+from fastnn.backends.numba_backend._dense_products import product_back, product_from_bias
+from fastnn.backends.numba_backend._jit import VECTOR_BYTES, inner
 from fastnn.backends.numba_backend._layout import BLOCK, OPERANDS, PER_BLOCK, SAMPLE_BYTES, SAMPLES
 from fastnn.backends.numba_backend._memory import view
 from fastnn.backends.numba_backend._recording import Recipe, shape_of
-from fastnn.backends.numba_backend._tiles import (
-    FROM_BIAS,
-    FROM_MEMORY,
-    FROM_ZERO,
-    product_tile,
-    product_tile_ahead,
-    tile_rows,
-    transpose_tile,
-)
+from fastnn.backends.numba_backend._tiles import transpose_tile
 from fastnn.plan.plan import Op
-
-TALL = 6
-"""Rows of the widest tile, which reads each row of the right factor once for all of them (against 4: 3 % on 512 and
-more features, 15 % on 10 units)."""
-
-
-def _make_columns(start: int, vectors: int) -> Any:
-    tall = TALL if vectors == TILE_VECTORS else tile_rows(vectors)
-    # of a forward product's weights each row lies behind the one before
-    tile = product_tile_ahead if start == FROM_BIAS else product_tile
-
-    @inner
-    def columns(zero, size, a, a_m, a_t, b, c, bias, rows, count):
-        """Compute ``rows`` rows, ``vectors`` wide."""
-        m = 0
-        # single rows wait for their own additions: of 8 rows and 9 rather two tiles of 4
-        while m + tall <= rows and (tall != TALL or rows - m < 8 or rows - m > 9):
-            tile(zero, tall, vectors, start, 0, a + m * a_m * size, a_m, a_t, b, BLOCK, c + m * BLOCK * size, BLOCK,
-                 bias + m * size, count)  # fmt: skip
-            m += tall
-        if tall > 4:
-            while m + 4 <= rows:
-                product_tile(zero, 4, vectors, start, 0, a + m * a_m * size, a_m, a_t, b, BLOCK, c + m * BLOCK * size,
-                             BLOCK, bias + m * size, count)  # fmt: skip
-                m += 4
-        while m < rows:
-            product_tile(zero, 1, vectors, start, 0, a + m * a_m * size, a_m, a_t, b, BLOCK, c + m * BLOCK * size,
-                         BLOCK, bias + m * size, count)  # fmt: skip
-            m += 1
-
-    return columns
-
-
-def _make_product(start: int) -> Any:
-    wide, two, one = (_make_columns(start, vectors) for vectors in (TILE_VECTORS, 2, 1))
-
-    @inner
-    def product(zero, size, a, a_m, a_t, b, c, bias, rows, count, lanes):
-        """Compute ``rows`` rows of a block: ``c[m] = start + sum over t of a[m, t] * b[t]``, lanes samples wide."""
-        v = 0
-        while v < lanes * size:
-            vectors = (lanes * size - v) // VECTOR_BYTES
-            if vectors >= TILE_VECTORS:
-                wide(zero, size, a, a_m, a_t, b + v, c + v, bias, rows, count)
-                v += TILE_VECTORS * VECTOR_BYTES
-            elif vectors >= 2:
-                two(zero, size, a, a_m, a_t, b + v, c + v, bias, rows, count)
-                v += 2 * VECTOR_BYTES
-            else:
-                one(zero, size, a, a_m, a_t, b + v, c + v, bias, rows, count)
-                v += VECTOR_BYTES
-
-    return product
-
-
-product_from_bias = _make_product(FROM_BIAS)
-product_from_zero = _make_product(FROM_ZERO)
-product_from_memory = _make_product(FROM_MEMORY)
 
 
 @inner
@@ -128,7 +63,7 @@ def make_dense_backward_input(dtype: Any) -> Callable[..., None]:
         units, features = r[4], r[5]
         dz, da = r[1] + base, r[2] + base
         for _ in range(r[6]):
-            product_from_zero(zero, size, r[0], 1, features, dz, da, 0, features, units, lanes)
+            product_back(zero, size, r[0], dz, da, units, features, lanes)
             dz += units * BLOCK * size
             da += features * BLOCK * size
 
@@ -192,14 +127,7 @@ def _recipe(make: Any, names: tuple[str, ...]) -> Any:
     return recipe
 
 
-_strided = _recipe(make_dense_backward_input, ("W", "dZ", "dA"))
-
-
-def _backward_input(o: Op, low: Any) -> Recipe:
-    return low.packed_backward_input(o) or _strided(o, low)
-
-
 LOWER = {
     "dense_forward": _recipe(make_dense_forward, ("W", "b", "A", "Z")),
-    "dense_backward_input": _backward_input,
+    "dense_backward_input": _recipe(make_dense_backward_input, ("W", "dZ", "dA")),
 }

@@ -16,7 +16,6 @@ import numpy as np
 from fastnn.backends.numba_backend import (
     _dense_weights,
     _layout,
-    _packed_weights,
     activation,
     branch,
     convolution,
@@ -149,7 +148,6 @@ class Lowering:
         self.rows_kept: dict[tuple[Any, ...], tuple[int, int]] = {}
         self._shared: dict[Any, int] = {}
         self._gradients = 0
-        self._packed: dict[int, int] = {}
 
     # --- memory -----------------------------------------------------------------------------------
 
@@ -281,31 +279,6 @@ class Lowering:
         written = sum(what.rows for n in o.writes if isinstance(what := o.operands[n], Tensor))
         self._work += recipe.work + WORK_PER_ELEMENT * written
 
-    def pack_weights(self, backward: Sequence[Op]) -> None:
-        """Append a region that packs the weights of large layers for the gradients that flow back."""
-        for o in backward:
-            if _packed_weights.pays(o, self.size, self.blocks * self.per):
-                w = o.operands["W"]
-                assert isinstance(w, Parameter)
-                units, features = w.shape
-                stride, groups = _packed_weights.group_stride(units), -(-features // _packed_weights.GROUP)
-                self._packed[w.offset] = at = self.buffer(groups * stride)
-                self.record(op(_packed_weights.make_pack_weights, self.dtype), -(-groups // _packed_weights.TOGETHER),
-                            self.at(w), units, features, at, stride, cost=units)  # fmt: skip
-        self.region(TILES, LAUNCH_PAYS)
-
-    def packed_backward_input(self, o: Op) -> Recipe | None:
-        """Return the recipe of a gradient to the input that reads packed weights; None where none are packed."""
-        w = o.operands["W"]
-        assert isinstance(w, Parameter)
-        if w.offset not in self._packed:
-            return None
-        units, features = w.shape
-        positions = o.static["positions"]
-        return Recipe(_packed_weights.make_packed_backward_input, (), ("dZ", "dA"),
-                      (self._packed[w.offset], _packed_weights.group_stride(units), units, features, positions),
-                      work=2.0 * units * features * positions)  # fmt: skip
-
     def record_block_op(self, make: Any, *operands: int, static: tuple[Any, ...] = (), work: float = 0.0) -> None:
         """Append the record of a per-block op that prepares the sum of a gradient."""
         assert self._kind == BLOCKS
@@ -328,8 +301,6 @@ class Lowering:
         self.allocate(ops, transient=not any(map(needs_all_samples, ops)))
         if name != "predict":
             self._penalties()
-        if learns:
-            self.pack_weights(backward)
         self._kind = BLOCKS
         if check:
             self.record(op(data.make_check_samples, self.dtype, self.x_type), 0, plan.inputs.rows)

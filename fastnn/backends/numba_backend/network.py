@@ -134,8 +134,6 @@ class Program(Lowering):
             blocks = min(blocks, workers)
         super().__init__(executor, "gradients", dtype.type, None, blocks, blocks * BLOCK, workers)
         self.allocate(None, transient=False)
-        if backward:
-            self.pack_weights(plan.backward)
         at = self.inputs.ctypes.data + plan.size * self.size
         for tensor in read:
             self.record(op(make_pack_columns, self.dtype), 0, self.at(tensor), self.block_bytes, tensor.rows, at)

@@ -11,17 +11,17 @@ from collections.abc import Callable
 from typing import Any
 
 from fastnn.activations import Activation
+from fastnn.backends.numba_backend._dense_products import (
+    product_from_bias,
+    product_from_memory,
+    product_from_zero,
+)
 from fastnn.backends.numba_backend._jit import inner
 from fastnn.backends.numba_backend._layout import BLOCK, OPERANDS
 from fastnn.backends.numba_backend._memory import float_from_int_bits, view, wide_vectors
 from fastnn.backends.numba_backend._recording import Recipe, bits_of, rows_of, shape_of
 from fastnn.backends.numba_backend._streams import get, pointer, put
-from fastnn.backends.numba_backend.dense import (
-    block_lanes,
-    product_from_bias,
-    product_from_memory,
-    product_from_zero,
-)
+from fastnn.backends.numba_backend.dense import block_lanes
 from fastnn.backends.numba_backend.noise import DRAWING, make_dropout_forward
 from fastnn.backends.numba_backend.rearrange import clear_rows, copy_rows
 from fastnn.backends.numba_backend.single_source import backward_formula, forward_formula
