@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 from networks import Network, Stack, make_data, start
@@ -9,6 +11,7 @@ from test_parity import check, launches  # noqa: F401
 
 from fastnn.backends.numba_backend import _panel_weights
 from fastnn.backends.numba_backend._dense_products import COLUMNS_BACK, ROWS_BACK
+from fastnn.backends.numba_backend.executor import NumbaExecutor
 from fastnn.layers import Dense, TimeDistributed
 from fastnn.optimizers import SGD, Adam
 
@@ -29,9 +32,38 @@ def reads_panels(plan, dtype, samples):
 def test_weights_of_whole_and_narrow_panels(launches, sizes, bias, dtype):  # noqa: F811
     plan = Network((*sizes, 3), ACTIVATIONS, "categorical_crossentropy", bias).plan()
     assert reads_panels(plan, dtype, 64)
-    for samples, batch in ((1, 1), (17, 17), (64, 64), (200, 130)):
+    for samples, batch in ((1, 1), (17, 17), (48, 48), (64, 64), (200, 130)):
         data = make_data(plan, dtype, samples, weighted=True, order="permutation")
         check(launches, plan, dtype, data, batch, optimizer=Adam())
+
+
+@DTYPES
+def test_items_along_the_rows_of_weights(launches, dtype):  # noqa: F811
+    units, features = 391, 1200 // np.dtype(dtype).itemsize
+    panels = -(-features * np.dtype(dtype).itemsize // _panel_weights.PANEL_BYTES)
+    rows, together = _panel_weights.item_shape(units, panels, 64)
+    assert 1 < together < panels and panels % together and units % rows
+    plan = Network((features, units, 2), ACTIVATIONS, "categorical_crossentropy").plan()
+    for samples in (32, 37, 64):
+        check(launches, plan, dtype, make_data(plan, dtype, samples), samples, steps=2)
+
+
+@DTYPES
+@pytest.mark.parametrize("per", [16, 32])
+def test_blocks_of_several_parts(launches, monkeypatch, per, dtype):  # noqa: F811
+    # as with more threads: parts of a block lie apart, and their samples are summed in one go
+    monkeypatch.setattr(sys.modules[NumbaExecutor.__module__], "per_block", lambda samples, workers: per)
+    plan = Network((70, 66, 3), ACTIVATIONS, "categorical_crossentropy").plan()
+    for samples in (17, 48, 64, 75, 140):
+        check(launches, plan, dtype, make_data(plan, dtype, samples), samples)
+
+
+def test_shapes_of_items():
+    for units, panels, samples in ((64, 1, 32), (128, 13, 128), (2048, 64, 1024), (2048, 32, 32), (1000, 7, 10**6)):
+        rows, together = _panel_weights.item_shape(units, panels, samples)
+        assert 12 <= rows <= _panel_weights.ROWS and 1 <= together <= panels
+        many = -(-units // rows) * -(-panels // together)
+        assert many >= _panel_weights.ENOUGH_ITEMS or (rows, together) == (12, 1)
 
 
 @DTYPES

@@ -12,12 +12,20 @@ from typing import Any
 
 from fastnn.backends.numba_backend._dense_weights import FINISH_OPERANDS, add_samples, chain_pays
 from fastnn.backends.numba_backend._jit import TILE_VECTORS, VECTOR_BYTES, inner
-from fastnn.backends.numba_backend._layout import BLOCK, OPERANDS, PAIR_LEVELS, PER_BLOCK, SAMPLES, SCRATCH_BYTES
+from fastnn.backends.numba_backend._layout import (
+    BLOCK,
+    OPERANDS,
+    PAIR_LEVELS,
+    PER_BLOCK,
+    SAMPLE_BYTES,
+    SAMPLES,
+    SCRATCH_BYTES,
+)
 from fastnn.backends.numba_backend._memory import view
 from fastnn.backends.numba_backend._pairwise import add_pairwise, finish_pairwise
 from fastnn.backends.numba_backend._prefetch import fetch_to_write
 from fastnn.backends.numba_backend._recording import Gradient
-from fastnn.backends.numba_backend._tiles import FROM_MEMORY, positions_tile, transpose_tile
+from fastnn.backends.numba_backend._tiles import FROM_MEMORY, positions_tile, positions_tile_ahead, transpose_tile
 from fastnn.backends.numba_backend.dense import block_lanes, sample_at
 from fastnn.contract import SAMPLE_BLOCK
 from fastnn.plan.plan import Op, Parameter, Tensor
@@ -26,12 +34,18 @@ PANEL_BYTES = TILE_VECTORS * VECTOR_BYTES
 """Bytes of a sample in a panel."""
 
 ROWS = 48
-"""Units of an item. Those of a panel follow one another, so that a worker finds it in its second cache."""
+"""Most units of an item. Those of a panel follow one another, so that a worker finds it in its second cache."""
+
+CACHED_BYTES = 512 << 10
+"""Activations that stay in the second cache together: where several panels do, an item goes along the rows of W."""
+
+ENOUGH_ITEMS = 32
+"""Items that spread evenly over a few threads."""
 
 LEAST_UNITS = 64
 """Fewer units read a panel too seldom to pay for packing it."""
 
-FINISH = 8
+FINISH = 10
 """Operands before ``finish``'s in the record of ``panel_backward_weights``."""
 
 assert (ROWS * PANEL_BYTES + 8 * ROWS) * (PAIR_LEVELS + 2) <= SCRATCH_BYTES
@@ -65,18 +79,20 @@ def _make_add_columns(vectors: int) -> Any:
 
     @inner
     def add_columns(zero, size, a, a_p, b, to, rows, blocks, n, weights, weights_row):
-        """Add ``n`` samples in each of some blocks to the sums of ``rows`` units, ``vectors`` of features wide.
+        """Add ``n`` samples in each of some blocks, or parts of one, to the sums of ``rows`` units, ``vectors`` wide.
 
         The cache lines of the weights, rows ``weights_row`` bytes apart, are asked for on the way (0: not now).
         """
         panel = PANEL_BYTES // size
-        b_p = BLOCK * panel
+        b_p = n * panel
         m = 0
         while m + tall <= rows:
             if weights != 0:
                 fetch_to_write(weights + m * weights_row, tall, weights_row, vectors * VECTOR_BYTES)
-            positions_tile(zero, tall, vectors, FROM_MEMORY, a + m * BLOCK * size, BLOCK, a_p, b, panel, b_p,
-                           to + m * PANEL_BYTES, panel, blocks, n)  # fmt: skip
+            # of a part of a block, the first lines of the rows to come
+            positions_tile_ahead(zero, tall, vectors, FROM_MEMORY, a + m * BLOCK * size, BLOCK, a_p, b, panel, b_p,
+                                 to + m * PANEL_BYTES, panel, blocks, n,
+                                 tall * size if n == BLOCK else BLOCK * size)  # fmt: skip
             m += tall
         while m + 4 <= rows:
             positions_tile(zero, 4, vectors, FROM_MEMORY, a + m * BLOCK * size, BLOCK, a_p, b, panel, b_p,
@@ -96,10 +112,11 @@ _add_wide, _add_narrow = _make_add_columns(TILE_VECTORS), _make_add_columns(1)
 def make_panel_backward_weights(dtype: Any, finish: Callable[..., None]) -> Callable[..., None]:
     """Sum weight gradients tile by tile and hand each finished tile to ``finish``, as ``_dense_weights.py`` does.
 
-    Items are (panel of features, group of ``ROWS`` units).
+    Items are (group of panels of features, group of units).
 
     Operands: dZ (address of block 0), bytes between blocks, panels, bytes between panels, units, features, offset of W
-    and of b (-1 for none) in the parameter vector; then ``finish``'s, for W and for b.
+    and of b (-1 for none) in the parameter vector, units of an item, panels of an item; then ``finish``'s, for W and
+    for b.
     """
     size = dtype().itemsize
     width = VECTOR_BYTES // size
@@ -107,54 +124,85 @@ def make_panel_backward_weights(dtype: Any, finish: Callable[..., None]) -> Call
     most = ROWS * panel + ROWS
     level_bytes = most * size
 
-    def panel_backward_weights(context, record, first_item, last_item, scratch):
-        zero = dtype(0)
-        c, r = view(0, context, 20), view(0, record + 8 * OPERANDS, 8)
+    @inner
+    def sum_panel(zero, context, record, r, scratch, k, m, rows):
+        """Sum and finish the gradients of one panel's weights, features from ``k`` on, of ``rows`` units from ``m``."""
+        c = view(0, context, 20)
         samples, per = c[SAMPLES], c[PER_BLOCK]
-        units, features = r[4], r[5]
+        features = r[5]
         for_weights = record + 8 * (OPERANDS + FINISH)
-        groups = (units + ROWS - 1) // ROWS
-        sums, biases = view(zero, scratch, most), scratch + ROWS * PANEL_BYTES
+        sums, biases = view(zero, scratch, rows * panel), scratch + ROWS * PANEL_BYTES
+        bias_sums = view(zero, biases, rows)
+        columns = min(panel, features - k)
+        packed = r[2] + k // panel * r[3]
+        with_bias = r[7] >= 0 and k == 0
+        weights = view(0, for_weights, 2)[1] + (r[6] + m * features + k) * size
+        finished = 0
+        for first in range(0, samples, SAMPLE_BLOCK):
+            last = min(samples, first + SAMPLE_BLOCK)
+            for i in range(rows * panel):
+                sums[i] = zero
+            for i in range(rows):
+                bias_sums[i] = zero
+            start = first
+            while start < last:
+                # invariant: sums hold the samples from first to start; whole blocks, and parts of one, go in together
+                n, blocks, between = min(last - start, per), 1, r[1]
+                if n == BLOCK:
+                    blocks = (last - start) // n
+                elif n == per:
+                    blocks, between = min(last - start, BLOCK - start % BLOCK) // n, n * c[SAMPLE_BYTES]
+                a = sample_at(c, r[0], size, r[1], start) + m * BLOCK * size
+                b = packed + start * PANEL_BYTES
+                if columns == panel:
+                    _add_wide(zero, size, a, between // size, b, scratch, rows, blocks, n,
+                              weights if start == 0 else 0, features * size)  # fmt: skip
+                else:
+                    for v in range(0, columns * size, VECTOR_BYTES):
+                        _add_narrow(zero, size, a, between // size, b + v, scratch + v, rows, blocks, n, 0, 0)
+                if with_bias:
+                    for i in range(blocks):
+                        add_samples(zero, size, a + i * between, biases, rows, n)
+                start += blocks * n
+            if samples > SAMPLE_BLOCK:
+                add_pairwise(zero, scratch, level_bytes, most, finished)
+                finished += 1
+        if finished:
+            finish_pairwise(zero, scratch, level_bytes, most, finished)
+        finish(zero, size, context, for_weights, r[6] + m * features + k, features, scratch, PANEL_BYTES, rows,
+               columns)  # fmt: skip
+        if with_bias:
+            finish(zero, size, context, for_weights + 8 * FINISH_OPERANDS, r[7] + m, 0, biases, 0, 1, rows)
+
+    def panel_backward_weights(context, record, first_item, last_item, scratch):
+        r = view(0, record + 8 * OPERANDS, FINISH)
+        units, features = r[4], r[5]
+        most_rows, most_columns = r[8], r[9] * panel
+        groups = (units + most_rows - 1) // most_rows
         for item in range(first_item, last_item):
-            k, m = item // groups * panel, item % groups * ROWS
-            rows, columns = min(units - m, ROWS), min(panel, features - k)
-            packed = r[2] + item // groups * r[3]
-            with_bias = r[7] >= 0 and k == 0
-            weights = view(0, for_weights, 2)[1] + (r[6] + m * features + k) * size
-            finished = 0
-            for first in range(0, samples, SAMPLE_BLOCK):
-                last = min(samples, first + SAMPLE_BLOCK)
-                for i in range(most):
-                    sums[i] = zero
-                start = first
-                while start < last:
-                    # invariant: sums hold the samples from first to start; whole blocks are added in one go
-                    n = min(last - start, per)
-                    blocks = (last - start) // BLOCK if n == BLOCK else 1
-                    a = sample_at(c, r[0], size, r[1], start) + m * BLOCK * size
-                    b = packed + start * PANEL_BYTES
-                    if columns == panel:
-                        _add_wide(zero, size, a, r[1] // size, b, scratch, rows, blocks, n,
-                                  weights if start == 0 else 0, features * size)  # fmt: skip
-                    else:
-                        for v in range(0, columns * size, VECTOR_BYTES):
-                            _add_narrow(zero, size, a, r[1] // size, b + v, scratch + v, rows, blocks, n,
-                                        0, 0)  # fmt: skip
-                    if with_bias:
-                        for i in range(blocks):
-                            add_samples(zero, size, a + i * r[1], biases, rows, n)
-                    start += blocks * n
-                if samples > SAMPLE_BLOCK:
-                    add_pairwise(zero, scratch, level_bytes, most, finished)
-                    finished += 1
-            if finished:
-                finish_pairwise(zero, scratch, level_bytes, most, finished)
-            finish(zero, size, context, for_weights, r[6] + m * features + k, features, scratch, PANEL_BYTES, rows,
-                   columns)  # fmt: skip
-            if with_bias:
-                finish(zero, size, context, for_weights + 8 * FINISH_OPERANDS, r[7] + m, 0, biases, 0, 1, rows)
+            left, m = item // groups * most_columns, item % groups * most_rows
+            for k in range(left, min(features, left + most_columns), panel):
+                sum_panel(dtype(0), context, record, r, scratch, k, m, min(units - m, most_rows))
 
     return panel_backward_weights
+
+
+def item_shape(units: int, panels: int, samples: int) -> tuple[int, int]:
+    """Return how many units and how many panels an item of a layer's weights has.
+
+    Where all samples' activations of many panels stay in the second cache, few units and long stretches of their rows
+    of W: read and written in order, from wherever they lie. Else many units, for which a panel is fetched once.
+    """
+    together = min(panels, max(1, CACHED_BYTES // (samples * PANEL_BYTES)))
+    rows = ROWS if together == 1 else ROWS // 2 if together <= 8 else ROWS // 4
+    while -(-panels // together) * -(-units // rows) < ENOUGH_ITEMS:
+        if together > 1:
+            together = (together + 1) // 2
+        elif rows > ROWS // 4:
+            rows //= 2
+        else:
+            break
+    return rows, together
 
 
 def takes_panels(o: Op, size: int, samples: int) -> bool:
@@ -181,7 +229,8 @@ def lower_panel_weights(o: Op, low: Any) -> list[Gradient]:
     low.record_block_op(make_keep_panels, low.at(a), low.block_bytes, features, packed, between_panels)
     at, between = low.lasting(dz)
     b_offset = b.offset if isinstance(b, Parameter) else -1
-    operands = (at, between, packed, between_panels, units, features, w.offset, b_offset)
-    items = panels * -(-units // ROWS)
-    cost = min(units, ROWS) * min(features, panel)
+    rows, together = item_shape(units, panels, low.samples)
+    operands = (at, between, packed, between_panels, units, features, w.offset, b_offset, rows, together)
+    items = -(-panels // together) * -(-units // rows)
+    cost = min(units, rows) * min(features, together * panel)
     return [Gradient(make_panel_backward_weights, items, operands, (w, b if isinstance(b, Parameter) else w), cost)]

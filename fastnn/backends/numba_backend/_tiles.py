@@ -202,10 +202,28 @@ def positions_tile(typing: Any, zero: Any, mr: Any, nv: Any, start: Any, a: Any,
     """
     rows, vectors, begin = (x.literal_value for x in (mr, nv, start))
     signature = types.void(zero, mr, nv, start, *[types.int64] * 10)
+    return signature, _positions(zero, rows, vectors, begin, ahead=False)
+
+
+@intrinsic(prefer_literal=True)
+def positions_tile_ahead(typing: Any, zero: Any, mr: Any, nv: Any, start: Any, a: Any, a_m: Any, a_p: Any, b: Any,
+                         b_t: Any, b_p: Any, c: Any, c_m: Any, positions: Any, count: Any,
+                         ahead_t: Any) -> Any:  # fmt: skip
+    """As ``positions_tile``, and ask for the cache lines of the next ``mr`` rows of a, at each ``t`` for another.
+
+    The lines of a position lie ``ahead_t`` bytes apart.
+    """
+    rows, vectors, begin = (x.literal_value for x in (mr, nv, start))
+    signature = types.void(zero, mr, nv, start, *[types.int64] * 11)
+    return signature, _positions(zero, rows, vectors, begin, ahead=True)
+
+
+def _positions(dtype: Any, rows: int, vectors: int, begin: int, ahead: bool) -> Any:
+    """Return what emits ``positions_tile`` or ``positions_tile_ahead``."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        v = _Vectors(context, builder, zero)
-        a, a_m, a_p, b, b_t, b_p, c, c_m, positions, count = arguments[4:]
+        v = _Vectors(context, builder, dtype)
+        a, a_m, a_p, b, b_t, b_p, c, c_m, positions, count = arguments[4:14]
         a_m, a_p, b_t, b_p, c_m = (v.bytes(x) for x in (a_m, a_p, b_t, b_p, c_m))
         tile = [(m, n) for m in range(rows) for n in range(vectors)]
         a_row = [builder.mul(a_m, _constant(m)) for m in range(rows)]
@@ -238,6 +256,9 @@ def positions_tile(typing: Any, zero: Any, mr: Any, nv: Any, start: Any, a: Any,
         builder.position_at_end(body)
         right = [v.load(v.at(b_at, n)) for n in range(vectors)]
         at = builder.add(a_from, v.bytes(t))
+        if ahead:
+            next_rows = builder.add(a_from, builder.mul(a_m, _constant(rows)))
+            prefetch_line(builder, builder.add(next_rows, builder.mul(t, arguments[14])), 0)
         left = [v.broadcast(builder.add(at, a_row[m])) for m in range(rows)]
         added = [builder.fadd(s, builder.fmul(left[m], right[n])) for s, (m, n) in zip(sums, tile, strict=True)]
         for phi, value in zip([t, b_at, *sums], [builder.add(t, _constant(1)), builder.add(b_at, b_t), *added],
@@ -256,7 +277,7 @@ def positions_tile(typing: Any, zero: Any, mr: Any, nv: Any, start: Any, a: Any,
             v.store(s, v.at(c_row[m], n))
         return context.get_dummy_value()
 
-    return signature, generate
+    return generate
 
 
 def turned(v: _Vectors, rows: list[Any]) -> list[Any]:
