@@ -13,10 +13,12 @@ from networks import Stack, assert_same_quantities, make_data, quantities, start
 from test_parity import check, launches  # noqa: F401
 
 from fastnn import layers
+from fastnn.activations import Activation
 from fastnn.activations import get as activation
 from fastnn.backends import numba_backend, numpy_backend
 from fastnn.backends.numpy_backend import recurrent
 from fastnn.errors import InvalidTypeError, InvalidValueError
+from fastnn.formulas import cos, sin
 from fastnn.models import Sequential
 from fastnn.sequences import mask_beyond, pad_sequences
 
@@ -302,6 +304,33 @@ def test_parity_of_masks_and_activations(cell, dtype):
                 cell(3, go_backwards=True)]  # fmt: skip
 
     check_parity(stack, (6, 2), dtype, [(1, 1), (70, 33)])
+
+
+def wave(z):
+    return sin(z)
+
+
+def wave_slope(z, a):
+    return cos(z)
+
+
+WAVE = Activation("wave", wave, wave_slope)
+
+
+@pytest.mark.needs_jit
+@EVERY_CELL
+@DTYPES
+def test_parity_of_activations_that_vectors_cannot_run(cell, dtype):
+    from fastnn.backends.numba_backend._vector_loops import widest
+
+    assert not widest(dtype, wave, 1, 1)  # sin has a table
+    options = {} if cell is layers.SimpleRNN else {"recurrent_activation": WAVE}
+
+    def stack():
+        return [layers.Masking(), cell(4, WAVE, return_sequences=True, recurrent_dropout=0.4, **options),
+                cell(3, WAVE)]  # fmt: skip
+
+    check_parity(stack, (4, 3), dtype, [(2, 2), (70, 33)])
 
 
 @pytest.mark.needs_jit

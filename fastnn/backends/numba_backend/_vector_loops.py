@@ -38,7 +38,7 @@ def widest(dtype: Any, formula: Callable[..., Any], inputs: int, outputs: int, c
     element = LLVM_TYPES[dtype]
     function = ir.Function(ir.Module(), ir.FunctionType(ir.VoidType(), [I64] * (inputs + outputs)), "trial")
     builder = ir.IRBuilder(function.append_basic_block())
-    loops = _Loops(builder, dtype, dtype.itemsize, formula, list(function.args[:inputs]),
+    loops = Loops(builder, dtype, dtype.itemsize, formula, list(function.args[:inputs]),
                    list(function.args[inputs:]), [ir.Constant(element, 0.0)] * constants)  # fmt: skip
     try:
         loops.vectors(loops.inputs, loops.outputs, ir.Constant(I64, 0), 1)
@@ -51,7 +51,7 @@ def widest(dtype: Any, formula: Callable[..., Any], inputs: int, outputs: int, c
 _READ, _WRITE = 0, 1
 
 
-class _Loops:
+class Loops:
     """The loops over the elements, written into one function."""
 
     def __init__(self, builder: Any, dtype: np.dtype[Any], widest: int, formula: Callable[..., Any], inputs: list[Any],
@@ -70,9 +70,13 @@ class _Loops:
         return self.builder.inttoptr(self.address(array, index), kind.as_pointer())
 
     def vectors(self, inputs: list[Any], outputs: list[Any], index: Any, count: int) -> None:
-        """Write the formula for ``count`` vectors from an index on: all are read before any is written."""
-        b, size = self.builder, self.dtype.itemsize
-        places = [b.add(index, ir.Constant(I64, k * self.width)) for k in range(count)]
+        """Write the formula for ``count`` vectors from an index on."""
+        places = [self.builder.add(index, ir.Constant(I64, k * self.width)) for k in range(count)]
+        self.formula_at(inputs, outputs, places)
+
+    def formula_at(self, inputs: list[Any], outputs: list[Any], places: list[Any]) -> None:
+        """Write the formula for the vectors at some places: all are read before any is written."""
+        b, size, count = self.builder, self.dtype.itemsize, len(places)
         read = [[b.load(self.pointer(a, i, self.vector), align=size) for i in places] for a in inputs]
         if self.ahead and count > 1:
             for address, kind in [(a, _READ) for a in inputs] + [(a, _WRITE) for a in outputs]:
@@ -149,7 +153,7 @@ def vector_loop(dtype: Any, formula: Callable[..., Any], inputs: int, outputs: i
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             places = cgutils.unpack_tuple(builder, arguments[0], inputs + outputs)
             values = cgutils.unpack_tuple(builder, arguments[1], constants)
-            loops = _Loops(builder, np.dtype(dtype), size, formula, places[:inputs], places[inputs:], values,
+            loops = Loops(builder, np.dtype(dtype), size, formula, places[:inputs], places[inputs:], values,
                            ahead)  # fmt: skip
             loops.write(arguments[2])
             return context.get_dummy_value()
