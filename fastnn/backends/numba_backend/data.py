@@ -21,7 +21,6 @@ from fastnn.backends.numba_backend._layout import (
     OUT,
     OUT_ROW,
     PER_BLOCK,
-    SAMPLES,
     WEIGHT,
     X_COLUMN,
     X_ROW,
@@ -120,10 +119,12 @@ def make_check_samples(dtype: Any, source: Any) -> Callable[..., None]:
     def check_samples(context, record, item, base, scratch):
         wide_vectors()
         c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 1)
-        first, wrong = c[FIRST] + item * c[PER_BLOCK], 0
-        for j in range(min(c[PER_BLOCK], c[SAMPLES] - item * c[PER_BLOCK])):
-            at = c[X] + row_of(c, first + j) * c[X_ROW]
-            if has_nonfinite(source(0), size, at, r[0], c[X_COLUMN]):
+        n = block_lanes(c, item, size)[0]
+        rows = view(0, scratch, n)
+        find_rows(c, item, n, n, c[X], c[X_ROW], scratch)
+        wrong = 0
+        for j in range(n):
+            if has_nonfinite(source(0), size, rows[j], r[0], c[X_COLUMN]):
                 wrong += 1
         if wrong > 0:
             view(0.0, c[LOSS], 1)[0] = 1.0
