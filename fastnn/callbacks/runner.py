@@ -16,6 +16,7 @@ from fastnn.errors import InvalidTypeError, InvalidValueError
 Array = np.ndarray[Any, Any]
 
 _BATCH_HOOKS = ("on_train_batch_begin", "on_train_batch_end")
+_STEP_HOOKS = (*_BATCH_HOOKS, "on_steps")
 
 
 def check_callbacks(callbacks: Any) -> list[Callback]:
@@ -52,9 +53,11 @@ def check_callbacks(callbacks: Any) -> list[Callback]:
 
 def watches_batches(callback: Callback) -> bool:
     """Return whether a callback has a batch hook of its own, by its class or put on the object."""
-    return any(
-        getattr(getattr(callback, hook), "__func__", None) is not getattr(Callback, hook) for hook in _BATCH_HOOKS
-    )
+    return _has_one(callback, _BATCH_HOOKS)
+
+
+def _has_one(callback: Callback, hooks: tuple[str, ...]) -> bool:
+    return any(getattr(getattr(callback, hook), "__func__", None) is not getattr(Callback, hook) for hook in hooks)
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,11 @@ class Piece:
 
 class CallbackList:
     """The callbacks of one call of ``fit``.
+
+    Attributes
+    ----------
+    sees_steps : bool
+        Whether one has a hook that is called between steps.
 
     Parameters
     ----------
@@ -99,6 +107,7 @@ class CallbackList:
         self.piece: Piece | None = None
         self._resumed = resumed
         self._watching = [callback for callback in self.callbacks if watches_batches(callback)]
+        self.sees_steps = any(_has_one(callback, _STEP_HOOKS) for callback in self.callbacks)
         self._logs: Logs = {}
         self.settled = True  # whether all have seen all that has happened: between hooks
         for callback in self.callbacks:

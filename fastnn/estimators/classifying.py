@@ -84,14 +84,16 @@ class NetworkClassifierMixin(ClassifierMixin, NetworkEstimator):
             self._targets = targets_of(samples.y, classes)
             self.classes_, self.n_outputs_ = self._targets.classes, self._targets.outputs
             return
-        targets_of(samples.y)
+        given = targets_of(samples.y)
         if not incremental and not self._targets.multilabel:
-            found = np.unique(samples.y)
+            found = np.unique(samples.y) if given.multilabel else given.classes
             if not np.array_equal(found, self.classes_):
                 raise InvalidValueError(
                     "warm_start can only be used where `y` has the same classes as in the previous call to fit."
                     f" Previously got {self.classes_}, `y` has {found}"
                 )
+            if samples.y.ndim == 1:
+                return
         check_known(self._targets, samples.y)
 
     def _check_targets(self, y: Array) -> None:

@@ -144,6 +144,8 @@ def weighted(samples: Samples, sample_weight: Any, class_weight: Any = None) -> 
     InvalidValueError
         If a weight is negative or all are zero.
     """
+    if sample_weight is None and class_weight is None:
+        return Samples(samples.x, samples.y, None)
     count = len(samples.x)
     if sample_weight is None:
         weight = np.ones(count)

@@ -88,6 +88,8 @@ def _verbose(name: str, value: Any) -> None:
 
 
 def _random_state(name: str, value: Any) -> None:
+    if isinstance(value, Integral) and not isinstance(value, bool) and 0 <= int(value) < 2**32:
+        return  # what scikit-learn would make a generator of
     from sklearn.utils import check_random_state
 
     try:

@@ -317,7 +317,7 @@ def _epoch(task: Training, counter: Counter, progress: Progress, interrupt: Inte
         if callbacks.stopped and first:
             break
         interrupt.check()  # not behind the last piece: an epoch whose steps are all made is to be counted
-        if callbacks:
+        if callbacks.sees_steps:
             with _away(task.pace):
                 callbacks.batch_begin(counter.step, first)
         start = first * task.batch
@@ -333,7 +333,7 @@ def _epoch(task: Training, counter: Counter, progress: Progress, interrupt: Inte
             _update(task.metrics, task.executor.plan, Evaluation(data, task.y, data.weight), out, rows, task.counts)
         position.steps, position.total = first + steps, total
         progress.advance(count, running)
-        if callbacks:
+        if callbacks.sees_steps:
             with _away(task.pace):
                 each, last = losses[:, 0] / sizes + losses[:, 1], start + count == samples
                 again = partial(_again, task, data, start, scalars, draw)
