@@ -179,6 +179,9 @@ class CallbackList:
             Is given the numbers that callbacks added to the logs, also if one raises.
         """
         logs: Logs = dict(values)
+        if not self.callbacks:
+            self._logs = logs
+            return
         self.settled = False
         try:
             for callback in self.callbacks:

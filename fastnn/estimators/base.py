@@ -17,7 +17,16 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastnn.callbacks.runner import CallbackList, check_callbacks
 from fastnn.errors import InvalidValueError
-from fastnn.estimators.inputs import Samples, pieces, read, read_features, read_validation, split, weighted
+from fastnn.estimators.inputs import (
+    Samples,
+    is_checked_finite,
+    pieces,
+    read,
+    read_features,
+    read_validation,
+    split,
+    weighted,
+)
 from fastnn.estimators.losses import LINKS, Objective
 from fastnn.estimators.parameters import TRAINING, Check, check_parameters
 from fastnn.estimators.seeds import order_seed, seed_of
@@ -212,7 +221,7 @@ class NetworkEstimator(BaseEstimator):
             model.fit(
                 training.x, self._encode(training.y, dtype), batch, epochs, 0, shuffle=bool(self.shuffle),
                 sample_weight=weights, validation_data=validation, seed=order_seed(seed, self._fits),
-                callbacks=[watch, *check_callbacks(self.callbacks)],
+                callbacks=[watch, *check_callbacks(self.callbacks)], allow_nonfinite=is_checked_finite(),
             )  # fmt: skip
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=5)
@@ -269,7 +278,8 @@ class NetworkEstimator(BaseEstimator):
         model: Sequential = self.model_
         if self.out_activation_ != "identity" and isinstance(model.layers[-1], Activation):
             model = _without_activation(model, self._sample_shape)
-        parts = [model.predict(part) for part in pieces(x, shape)]
+        checked = is_checked_finite()
+        parts = [model.predict(part, allow_nonfinite=checked) for part in pieces(x, shape)]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def __sklearn_is_fitted__(self) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
+from sklearn import get_config
 from sklearn.model_selection import train_test_split
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d, validate_data
@@ -86,6 +87,11 @@ def read_features(estimator: Any, X: Any, shape: tuple[int, ...] | None) -> Any:
         estimator, _as_rows(X, shape), accept_sparse=["csr", "csc"], dtype=(np.float64, np.float32), reset=False,
         allow_nd=estimator.__sklearn_tags__().input_tags.three_d_array,
     )  # fmt: skip
+
+
+def is_checked_finite() -> bool:
+    """Whether scikit-learn has looked at all data for NaN and infinity, so that nobody need do so again."""
+    return not get_config()["assume_finite"]
 
 
 def pieces(x: Any, shape: tuple[int, ...] | None) -> list[Array]:

@@ -12,6 +12,7 @@ from typing import Any
 from fastnn.optimizers import Optimizer
 from fastnn.plan import Plan
 from fastnn.plan.executor import Executor, State
+from fastnn.training.loop import Pace
 
 Key = tuple[str, str, bool]
 """Name of the backend, use, whether states are handed in."""
@@ -24,12 +25,20 @@ class Executors(dict[Key, Executor]):
         super().__init__()
         self._settings: dict[Key, Any] = {}
         self._before: dict[Key, tuple[Executor, Any]] = {}
+        self._pace: tuple[int, Pace] = 0, Pace(1)
+
+    def pace(self, batch: int) -> Pace:
+        """Return how many steps of ``batch`` samples a piece of a training takes: what the last one learned."""
+        if self._pace[0] != batch:
+            self._pace = batch, Pace(1)
+        return self._pace[1]
 
     def clear(self) -> None:
         """Forget all, also those of before."""
         super().clear()
         self._settings.clear()
         self._before.clear()
+        self._pace = 0, Pace(1)
 
     def retire(self) -> None:
         """Let those in use be those of before."""

@@ -213,7 +213,8 @@ class Sequential(Network):
             self._fit = RunningFit.resumed(before, measures, self._callbacks)
             task = Training(executor, evaluator, optimizer, training.data, training.y, whole, count, bool(shuffle),
                             order_seed, self.backend.random, measures, validation, shown,
-                            self._callbacks, self._fit.position, counts=self._counted_steps())  # fmt: skip
+                            self._callbacks, self._fit.position, self._executors.pace(whole),
+                            self._counted_steps())  # fmt: skip
             self.stop_training = before.stop
             self.history = history
             train(task, self._counter, history)

@@ -60,7 +60,7 @@ class Evaluation:
 
 
 def _order_sum(start: float, terms: Array) -> float:
-    """Return ``start`` plus the terms, of which there is one at least, added in order in float64."""
+    """Return ``start`` plus the terms, added in order in float64; overwrites the first, and there must be one."""
     terms[0] += start
     return float(np.add.accumulate(terms)[-1])
 
@@ -128,8 +128,8 @@ def evaluate(
         part = _rows(what.data, start, count)
         out = np.empty((count, outputs), executor.dtype) if metrics else None
         losses = executor.run("evaluate", part, batch, steps, 0, None, out)
-        total = _order_sum(total, losses[:, 0])
         penalty = float(losses[0, 1])
+        total = _order_sum(total, losses[:, 0])
         _update(metrics, executor.plan, what, out, slice(start, start + count), counts)
         check()
     return {"loss": total / samples + penalty} | {metric.name: metric.result() for metric in metrics}
@@ -197,7 +197,7 @@ class Training:
     position : Position
         Where the training stands: at its beginning, unless it goes on with another.
     pace : Pace
-        Where the first epoch's first piece starts: one step.
+        Where the first epoch's first piece starts: one step, or what an earlier training has learned.
     counts : callable or None
         As of ``evaluate``.
     """
@@ -222,6 +222,7 @@ class Training:
 
     def __post_init__(self) -> None:
         steps = -(-self.data.samples // self.batch) * (self.epochs - self.position.epochs) - self.position.steps
+        self.penalized = any(p.l1 or p.l2 for p in self.executor.plan.parameters)
         self.scalars = StepScalars(self.optimizer, self.executor.dtype, steps)
 
 
@@ -326,8 +327,7 @@ def _epoch(task: Training, counter: Counter, progress: Progress, interrupt: Inte
         draw = Draw(task.seed, counter.step + 1)
         losses = task.executor.run("train", data, task.batch, steps, start, scalars, out, draw)
         counter.step += steps
-        sizes = task.batch if count == steps * task.batch else _sizes(count, steps, task.batch)
-        total = _order_sum(position.total, losses[:, 0] + losses[:, 1] * sizes)
+        total = _order_sum(position.total, _step_losses(losses, count, task))
         if out is not None:
             rows = slice(start, start + count) if order is None else order[start : start + count]
             _update(task.metrics, task.executor.plan, Evaluation(data, task.y, data.weight), out, rows, task.counts)
@@ -335,7 +335,8 @@ def _epoch(task: Training, counter: Counter, progress: Progress, interrupt: Inte
         progress.advance(count, running)
         if callbacks.sees_steps:
             with _away(task.pace):
-                each, last = losses[:, 0] / sizes + losses[:, 1], start + count == samples
+                each = losses[:, 0] / _sizes(count, steps, task.batch) + losses[:, 1]
+                last = start + count == samples
                 again = partial(_again, task, data, start, scalars, draw)
                 piece = Piece(again, partial(_samples, data, start, task.batch))
                 callbacks.batch_end(counter.step, first + steps - 1, last, each, running, piece)
@@ -347,6 +348,13 @@ def _sizes(samples: int, steps: int, batch: int) -> Array:
     sizes = np.full(steps, batch)
     sizes[-1] = samples - (steps - 1) * batch
     return sizes
+
+
+def _step_losses(losses: Array, samples: int, task: Training) -> Array:
+    """Return the sum of the samples' losses of each step of a piece, penalties included."""
+    if not task.penalized:
+        return losses[:, 0].copy()
+    return losses[:, 0] + losses[:, 1] * _sizes(samples, len(losses), task.batch)
 
 
 def _again(task: Training, data: Data, start: int, scalars: Array, draw: Draw, steps: int) -> None:
