@@ -9,8 +9,10 @@ import pytest
 from networks import Network, Stack, make_data, start
 from test_parity import check, launches  # noqa: F401
 
-from fastnn.backends.numba_backend import _panel_weights
+from fastnn.backends.numba_backend import _dense_few_samples, _panel_weights
 from fastnn.backends.numba_backend._dense_products import COLUMNS_BACK, ROWS_BACK
+from fastnn.backends.numba_backend._layout import TILES
+from fastnn.backends.numba_backend._team import items_before
 from fastnn.backends.numba_backend.executor import NumbaExecutor
 from fastnn.layers import Dense, TimeDistributed
 from fastnn.optimizers import SGD, Adam
@@ -56,6 +58,41 @@ def test_blocks_of_several_parts(launches, monkeypatch, per, dtype):  # noqa: F8
     plan = Network((70, 66, 3), ACTIVATIONS, "categorical_crossentropy").plan()
     for samples in (17, 48, 64, 75, 140):
         check(launches, plan, dtype, make_data(plan, dtype, samples), samples)
+
+
+@DTYPES
+@pytest.mark.parametrize("bias", [True, False], ids=["bias", "no bias"])
+def test_weights_that_threads_share(launches, monkeypatch, bias, dtype):  # noqa: F811
+    monkeypatch.setattr(_dense_few_samples, "LEAST_BYTES", 0)
+    monkeypatch.setattr(_dense_few_samples, "LEAST_WIDTH", 0)
+    made = []
+    forward = _dense_few_samples.forward_by_units
+    monkeypatch.setattr(_dense_few_samples, "forward_by_units", lambda o: made.append(o) or forward(o))
+    plan = Network((70, 131, 97, 3), ("tanh", *ACTIVATIONS), "categorical_crossentropy", bias).plan()
+    for samples, batch in ((1, 1), (17, 17), (48, 48), (100, 64), (130, 130)):
+        data = make_data(plan, dtype, samples, weighted=True, order="permutation")
+        check(launches, plan, dtype, data, batch, optimizer=Adam(), steps=3)
+    assert {o.operands["W"].shape[0] for o in made} == {131, 97, 3}
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 5])
+def test_a_worker_updates_the_rows_that_it_reads(workers):
+    units = 1000
+    items = -(-units // _dense_few_samples.UNITS)
+    regions, records = np.array([[TILES, 0, 1, 0]]), np.zeros((1, 3), np.int64)
+    records[0] = 0, items, 1
+    for worker in range(workers + 1):
+        before = items_before.function(regions[0], records, 32, 16, worker, workers)
+        assert _dense_few_samples.first_unit(units, worker, workers) == min(units, before * _dense_few_samples.UNITS)
+
+
+def test_few_samples_and_many_weights_share():
+    def shares(width, samples, size):
+        o = next(o for o in Network((width, width, 2), ACTIVATIONS, "categorical_crossentropy").plan().forward)
+        return _dense_few_samples.shares_weights(o, size, samples)
+
+    assert shares(1024, 32, 4) and shares(1024, 64, 8)
+    assert not shares(1024, 65, 8) and not shares(1000, 32, 4)
 
 
 def test_shapes_of_items():

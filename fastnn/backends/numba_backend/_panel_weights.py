@@ -229,8 +229,14 @@ def lower_panel_weights(o: Op, low: Any) -> list[Gradient]:
     low.record_block_op(make_keep_panels, low.at(a), low.block_bytes, features, packed, between_panels)
     at, between = low.lasting(dz)
     b_offset = b.offset if isinstance(b, Parameter) else -1
-    rows, together = item_shape(units, panels, low.samples)
-    operands = (at, between, packed, between_panels, units, features, w.offset, b_offset, rows, together)
-    items = -(-panels // together) * -(-units // rows)
-    cost = min(units, rows) * min(features, together * panel)
-    return [Gradient(make_panel_backward_weights, items, operands, (w, b if isinstance(b, Parameter) else w), cost)]
+    gradients = []
+    for part, (first, count) in enumerate(low.parts_of(o, units)):
+        rows, together = item_shape(count, panels, low.samples)
+        operands = (at + first * BLOCK * low.size, between, packed, between_panels, count, features,
+                    w.offset + first * features, b_offset if b_offset < 0 else b_offset + first, rows,
+                    together)  # fmt: skip
+        items = -(-panels // together) * -(-count // rows)
+        cost = min(count, rows) * min(features, together * panel)
+        parameters = (w, b if isinstance(b, Parameter) else w)
+        gradients.append(Gradient(make_panel_backward_weights, items, operands, parameters, cost, part=part))
+    return gradients

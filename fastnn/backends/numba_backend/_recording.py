@@ -68,6 +68,8 @@ class Gradient:
     chain : tuple or None
         Another maker, whose op runs over the blocks of a thread (a region of kind ``CHAIN``), and what stands behind
         all other operands; None where that is not offered or does not pay.
+    part : int
+        Which worker's part of the layer's weights it is, where they are divided; records are ordered by it.
     """
 
     make: Callable[..., Any]
@@ -77,6 +79,7 @@ class Gradient:
     cost: int = 1
     static: tuple[Any, ...] = ()
     chain: tuple[Callable[..., Any], tuple[int, ...]] | None = None
+    part: int = 0
 
 
 def bits_of(value: float) -> int:

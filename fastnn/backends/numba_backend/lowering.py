@@ -7,6 +7,7 @@ stay in cache, they lie in the worker's storage and only what later regions read
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from fastnn.backends.numba_backend import (
+    _dense_few_samples,
     _dense_weights,
     _layout,
     activation,
@@ -148,6 +150,9 @@ class Lowering:
         self.rows_kept: dict[tuple[Any, ...], tuple[int, int]] = {}
         self._shared: dict[Any, int] = {}
         self._gradients = 0
+        self._few_samples = False
+        self._weights_shared: set[int] = set()
+        self._step = samples
 
     # --- memory -----------------------------------------------------------------------------------
 
@@ -253,6 +258,8 @@ class Lowering:
             parallel_from = int(LAUNCH_PAYS / max(work, 1.0)) + 1
             if kind != TILES:
                 parallel_from = max(parallel_from, _layout.LEAST_PER_BLOCK + 1)  # a single block has nothing to share
+            if self._few_samples:
+                parallel_from = 1  # the launch pays, and a core finds what it has written
             if kind == BLOCKS and self._transient:
                 kind = REUSE
             block_ops = {TILES: 0, CHAIN: self._block_ops}.get(kind, count)
@@ -267,8 +274,14 @@ class Lowering:
 
     def lower(self, o: Op) -> None:
         """Append the record of a forward or backward op."""
-        recipe: Recipe = LOWER[o.kind](o, self)
-        assert (recipe.items is not None) == needs_all_samples(o), o.kind
+        if self._few_samples and self._shares_weights(o):
+            recipe: Recipe = _dense_few_samples.forward_by_units(o)
+            w = o.operands["W"]
+            assert isinstance(w, Parameter)
+            self._weights_shared.add(w.offset)
+        else:
+            recipe = LOWER[o.kind](o, self)
+            assert (recipe.items is not None) == needs_all_samples(o), o.kind
         self._enter(BLOCKS if recipe.items is None else TILES)
         at = [0 if o.operands[n] is None else self.at(o.operands[n]) for n in recipe.addresses]
         if "b" in recipe.addresses and o.operands["b"] is None:
@@ -278,6 +291,18 @@ class Lowering:
         self.record(address, recipe.items or 0, *at, self.block_bytes, *recipe.constants, *after, cost=recipe.cost)
         written = sum(what.rows for n in o.writes if isinstance(what := o.operands[n], Tensor))
         self._work += recipe.work + WORK_PER_ELEMENT * written
+
+    def _shares_weights(self, o: Op) -> bool:
+        return _dense_few_samples.shares_weights(o, self.size, self._step)
+
+    def parts_of(self, o: Op, units: int) -> list[tuple[int, int]]:
+        """Return the (first unit, units) of each worker's part of a layer's weights; one where samples are shared."""
+        w = o.operands["W"]
+        assert isinstance(w, Parameter)
+        if w.offset not in self._weights_shared:
+            return [(0, units)]
+        ends = [_dense_few_samples.first_unit(units, part, self.workers) for part in range(self.workers + 1)]
+        return [(m, n - m) for m, n in itertools.pairwise(ends) if m < n]
 
     def record_block_op(self, make: Any, *operands: int, static: tuple[Any, ...] = (), work: float = 0.0) -> None:
         """Append the record of a per-block op that prepares the sum of a gradient."""
@@ -299,6 +324,8 @@ class Lowering:
         forward = plan.forward if predictions else needed_forward(plan, later)
         ops = forward + later
         self.allocate(ops, transient=not any(map(needs_all_samples, ops)))
+        # steps on several threads, with tensors that all regions can reach
+        self._few_samples = learns and self.workers > 1 and not self._transient and any(map(self._shares_weights, ops))
         if name != "predict":
             self._penalties()
         self._kind = BLOCKS
@@ -339,7 +366,7 @@ class Lowering:
         else:
             self.region(BLOCKS, work)
             self._kind = TILES
-        for g in gradients:
+        for g in sorted(gradients, key=lambda g: g.part):
             self._gradient(g, chained)
         if not chained:
             self.record(op(reduction.make_sum_losses, self.dtype), 1, terms, between, cost=64)
