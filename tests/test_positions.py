@@ -63,7 +63,10 @@ SHAPES = {
     "lanes are units": ((5, 2), 33),
     "lanes are features": ((5, 37), 3),
     "several panels": ((3, 70), 9),
-    "more rows than go together": ((2, 20), 261),
+    "several wide panels": ((3, 150), 11),
+    "several panels of units": ((2, 20), 261),
+    "more rows than go together": ((2, 16), 261),
+    "more rows than go together in float64": ((3, 64), 141),
     "more weights than terms": ((2, 150), 160),
 }
 

@@ -73,6 +73,34 @@ def _make_add_rows(start: int) -> Any:
 _start_rows, _continue_rows = _make_add_rows(FROM_ZERO), _make_add_rows(FROM_MEMORY)
 
 
+@inner
+def add_positions(zero, size, source, between, rows, steps, begins, to, lanes, one):
+    """Add ``steps`` positions of a block, ``between`` elements apart, to the rows of sums at ``to``, or begin them.
+
+    ``one`` is the address of a one.
+    """
+    wide = 2 * VECTOR_BYTES // size
+    for i in range(0, rows * BLOCK, BLOCK):
+        for v in range(0, lanes, wide):
+            at, sums = source + (i + v) * size, to + (i + v) * size
+            if begins:
+                _start_rows(zero, one, at, between, sums, steps, 2 * (lanes - v) > wide)
+            else:
+                _continue_rows(zero, one, at, between, sums, steps, 2 * (lanes - v) > wide)
+
+
+@inner
+def sum_samples(zero, size, sums, rows, n, totals, most, target, scratch):
+    """Add up rows of one sum a sample: group by group of a block of ``n`` samples, then pairwise."""
+    width = VECTOR_BYTES // size
+    for first in range(0, n, width):
+        sum_lanes_of(zero, size, sums + first * size, BLOCK, rows, first, n, totals, most, scratch)
+    combine_groups(zero, size, totals, most, rows, n)
+    source, to = view(zero, totals, rows), view(zero, target, rows)
+    for i in range(rows):
+        to[i] = source[i]
+
+
 def make_position_sums(dtype: Any) -> Callable[..., None]:
     """Sum a tensor over the positions and the samples of a block: the gradient of biases.
 
@@ -90,26 +118,14 @@ def make_position_sums(dtype: Any) -> Callable[..., None]:
         features = r[3]
         view(zero, scratch, 1)[0] = zero + 1
         totals = scratch + LANE_SUM_BYTES
-        sums_at = totals + BLOCK // SAMPLE_GROUP * most * size
+        sums = totals + BLOCK // SAMPLE_GROUP * most * size
         for k in range(0, features, most):
             rows = min(most, features - k)
             for p in range(0, r[4], SAMPLE_GROUP):
                 # invariant: sums hold, sample by sample, the positions before p
-                at = r[0] + base + (p * features + k) * BLOCK * size
-                steps = min(SAMPLE_GROUP, r[4] - p)
-                for i in range(0, rows * BLOCK, BLOCK):
-                    for v in range(0, lanes, 2 * width):
-                        source, to = at + (i + v) * size, sums_at + (i + v) * size
-                        if p == 0:
-                            _start_rows(zero, scratch, source, features * BLOCK, to, steps, lanes - v > width)
-                        else:
-                            _continue_rows(zero, scratch, source, features * BLOCK, to, steps, lanes - v > width)
-            for first in range(0, n, width):
-                sum_lanes_of(zero, size, sums_at + first * size, BLOCK, rows, first, n, totals, most, scratch)
-            combine_groups(zero, size, totals, most, rows, n)
-            source, target = view(zero, totals, rows), view(zero, r[2] + (item * features + k) * size, rows)
-            for i in range(rows):
-                target[i] = source[i]
+                add_positions(zero, size, r[0] + base + (p * features + k) * BLOCK * size, features * BLOCK, rows,
+                              min(SAMPLE_GROUP, r[4] - p), p == 0, sums, lanes, scratch)  # fmt: skip
+            sum_samples(zero, size, sums, rows, n, totals, most, r[2] + (item * features + k) * size, scratch)
 
     return position_sums
 
