@@ -359,6 +359,14 @@ def test_calibration_reaches_the_length_in_whole_units(monkeypatch):
     assert 200 <= contestant.steps <= 300
 
 
+def test_a_turn_is_timed_from_a_reset_on_only_where_a_unit_is_long(monkeypatch):
+    monkeypatch.setattr(timing, "clock", lambda run, steps: steps * 1e-2)
+    for at_least, steps in ((0.02, 14), (0.001, 7)):
+        contestant = timing.Contestant(Runner(lambda steps: None, lambda: None), unit=7)
+        timing.calibrate(contestant, at_least)
+        assert contestant.steps == steps
+
+
 def test_environment_is_set_before_imports(monkeypatch):
     monkeypatch.setattr(threads, "LIBRARIES", ("numba", "no_such_package"))
     assert threads.set_environment(3) == []

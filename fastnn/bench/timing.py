@@ -20,6 +20,9 @@ its cores with them (784-128-10: 800 us a step instead of 400)."""
 LEAST_TURNS = 3
 """Turns that a contestant gets however long they are."""
 
+LONG = 10
+"""A unit that lasts this many times the least length of a turn is a turn by itself."""
+
 MOST_STEPS = 10**8
 """Where calibration gives up on work that takes no time."""
 
@@ -59,7 +62,11 @@ def clock(run: Callable[[int], None], steps: int) -> float:
 
 
 def calibrate(contestant: Contestant, at_least: float) -> None:
-    """Choose the number of steps so that a turn lasts ``at_least`` seconds; the runner is warm already."""
+    """Choose the number of steps so that a turn lasts ``at_least`` seconds; the runner is warm already.
+
+    A turn is two units at least, unless one is long: a single unit is timed from a reset on, and so holds what a system
+    prepares (see ``_turn``).
+    """
     contestant.runner.reset()
     multiple = 1
     while True:
@@ -68,7 +75,8 @@ def calibrate(contestant: Contestant, at_least: float) -> None:
         if seconds >= at_least or multiple >= MOST_STEPS:
             break
         multiple = max(multiple + 1, min(10 * multiple, int(1.2 * multiple * at_least / max(seconds, 1e-9))))
-    contestant.steps = multiple * contestant.unit
+    least = 2 if seconds < LONG * at_least else 1
+    contestant.steps = max(least, multiple) * contestant.unit
 
 
 def take_turns(contestants: list[Contestant], turns: int, longest: float = float("inf")) -> None:
