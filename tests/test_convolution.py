@@ -16,6 +16,7 @@ from test_parity import check, launches  # noqa: F401
 from fastnn import layers
 from fastnn.backends import numba_backend, numpy_backend
 from fastnn.backends.numba_backend import workspace
+from fastnn.backends.numba_backend._convolution_matches import matches
 from fastnn.backends.numpy_backend.convolution import (
     convolution_backward_input,
     convolution_backward_weights,
@@ -149,15 +150,35 @@ def test_many_samples_and_awkward_numbers_give_the_same_bits(samples):
 
 @needs_jit
 def test_wide_layers_and_long_kernels_give_the_same_bits():
-    """More weights than a panel holds, more taps in a row than a group, a kernel over the whole image."""
+    """More weights than a panel holds, more taps in a row than a group, a kernel over the whole image, rows longer than
+    a chunk."""
     cases = (
         (layers.Conv2D(70, 3, padding="same"), (2, 2, 30)),
         (layers.Conv2D(65, 5), (5, 6, 9)),
         (layers.Conv1D(3, 37), (40, 2)),
         (layers.Conv1D(2, 19, padding="same"), (20, 9)),
+        (layers.Conv2D(7, (2, 6), padding="same"), (3, 130, 2)),
+        (layers.Conv2D(3, (3, 1), (1, 2)), (4, 240, 6)),
     )
     for layer, shape in cases:
         plan = Stack(lambda layer=layer: [layer], shape).plan()
+        data = make_data(plan, np.float32, 18)
+        results = [quantities(b, plan, np.float32, data, 18) for b in (numpy_backend, numba_backend)]
+        assert_same_quantities(*results, str(shape))
+
+
+@needs_jit
+def test_cells_too_many_to_be_packed_give_the_same_bits():
+    """Chunks get smaller while they read too many cells to be packed; where a single place does, none are."""
+    cases = (
+        (layers.Conv2D(6, 2, dilation_rate=40, groups=2), (41, 42, 4), False, 1),
+        (layers.Conv2D(2, 38, use_bias=False), (43, 38, 1), True, 2),
+        (layers.Conv1D(2, 3, 20, "same"), (2000, 3), True, 2),
+    )
+    for layer, shape, packed, chunks in cases:
+        plan = Stack(lambda layer=layer: [layer], shape).plan()
+        found = matches(plan.forward[0].static["geometry"], 4)
+        assert (found.packed, len(found.chunks)) == (packed, chunks)
         data = make_data(plan, np.float32, 18)
         results = [quantities(b, plan, np.float32, data, 18) for b in (numpy_backend, numba_backend)]
         assert_same_quantities(*results, str(shape))

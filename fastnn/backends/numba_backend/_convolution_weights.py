@@ -1,10 +1,10 @@
 """The gradient of a convolution's weights, summed over the places and the samples of a block.
 
-Lanes are samples. A panel of weights has a vector of sums each, which stay in cache while the places go by in chunks;
-for each chunk, what it reads is packed side by side, so that it lies in the first cache for all of the panel's weights
-(32 -> 32 channels of 3 x 3: 53 GFLOP/s on the tensors as they lie, since rows 256 bytes apart fall into a quarter of
-the cache's sets; 75-85 packed). At the end lanes are summed: a block's partial sum is one node of the tree in which
-samples are added (rule 3).
+Lanes are samples. Each weight of a panel has a vector of sums. The places go by in chunks; for each chunk, the rows of
+the units at its places and those of the channels at the cells that it reads are packed, one plane each, since rows 256
+bytes apart share a quarter of the cache's sets. A tile of four units and five neighboring taps of one channel then goes
+through all places of the chunk with its sums in registers: nine loads for twenty products. At the end lanes are summed:
+a block's partial sum is one node of the tree in which samples are added (rule 3).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fastnn.backends.numba_backend._convolution_tables import CHUNK, MOST_TAPS, most_cells, tap_groups
+from fastnn.backends.numba_backend._convolution_matches import CHUNK, MOST_CELLS, MOST_TAPS, Matches
 from fastnn.backends.numba_backend._convolution_tiles import match_tile, pack_rows
 from fastnn.backends.numba_backend._jit import VECTOR_BYTES, inner
 from fastnn.backends.numba_backend._layout import BLOCK, OPERANDS, SCRATCH_BYTES
@@ -22,19 +22,17 @@ from fastnn.backends.numba_backend.dense import block_lanes
 from fastnn.contract import SAMPLE_GROUP
 from fastnn.plan.convolution import Convolution
 
-PANEL = 4608
-"""Most weights that go through the places together; their sums take up 288 KiB where a vector has 64 bytes."""
+PANEL = 9216
+"""Most weights that go through the places together; their sums take up 576 KiB where a vector has 64 bytes."""
 
-PACKED_UNITS = 32
-"""Most units of which a chunk's places are packed together."""
+PANEL_UNITS = 32
+"""Most units of a panel."""
 
-PACKED_CELLS = 1 << 16
-"""Most bytes of packed cells; as many as ``FIRST_CACHE`` where that can be had."""
-
-FIRST_CACHE = 10 << 10
+PACKED_CELLS = (MOST_CELLS + 1) * VECTOR_BYTES
+"""Most bytes of packed cells."""
 
 assert (
-    LANE_SUM_BYTES + PANEL * (VECTOR_BYTES + BLOCK // SAMPLE_GROUP * 8) + CHUNK * PACKED_UNITS * VECTOR_BYTES
+    LANE_SUM_BYTES + PANEL * (VECTOR_BYTES + BLOCK // SAMPLE_GROUP * 8) + PANEL_UNITS * (CHUNK | 1) * VECTOR_BYTES
     + PACKED_CELLS <= SCRATCH_BYTES
 )  # fmt: skip
 
@@ -48,117 +46,90 @@ def part(rest, most):
 
 def _make_match(columns: int) -> Any:
     @inner
-    def match(zero, d, a, pairs_of, taps, sums, sums_m, sums_n, units):
-        """Add one chunk of places to the sums of ``units`` x ``columns`` x ``taps`` weights."""
-        m = 0
-        while m < units:
-            rows = part(units - m, 4)
-            at = d + m * VECTOR_BYTES
-            for t in range(taps):
-                pairs, count = pairs_of[2 * t], pairs_of[2 * t + 1]
-                to = sums + m * sums_m + t * VECTOR_BYTES
-                if rows == 4:
-                    match_tile(zero, 4, columns, at, VECTOR_BYTES, a, VECTOR_BYTES, pairs, count, to, sums_m, sums_n)
-                elif rows == 3:
-                    match_tile(zero, 3, columns, at, VECTOR_BYTES, a, VECTOR_BYTES, pairs, count, to, sums_m, sums_n)
-                elif rows == 2:
-                    match_tile(zero, 2, columns, at, VECTOR_BYTES, a, VECTOR_BYTES, pairs, count, to, sums_m, sums_n)
-                else:
-                    match_tile(zero, 1, columns, at, VECTOR_BYTES, a, VECTOR_BYTES, pairs, count, to, sums_m, sums_n)
-            m += rows
+    def match(zero, rows, d, d_m, a, a_n, found, count, sums, sums_m, sums_n):
+        """Add a chunk's matches to the sums of ``rows`` x ``columns`` weights."""
+        if rows == 4:
+            match_tile(zero, 4, columns, d, d_m, a, a_n, found, count, sums, sums_m, sums_n)
+        elif rows == 3:
+            match_tile(zero, 3, columns, d, d_m, a, a_n, found, count, sums, sums_m, sums_n)
+        elif rows == 2:
+            match_tile(zero, 2, columns, d, d_m, a, a_n, found, count, sums, sums_m, sums_n)
+        else:
+            match_tile(zero, 1, columns, d, d_m, a, a_n, found, count, sums, sums_m, sums_n)
 
     return match
 
 
-_match_4, _match_3, _match_2 = _make_match(4), _make_match(3), _make_match(2)
+_match_1, _match_2, _match_3, _match_4, _match_5 = (_make_match(columns) for columns in range(1, MOST_TAPS + 1))
 
 
 @inner
-def _match_1(zero, d, a, pairs_of, taps, sums, sums_m, sums_n, units):
-    """Add one chunk of places to the sums of ``units`` x ``taps`` weights of one channel."""
-    m = 0
-    while m < units:
-        rows = part(units - m, 8)
-        at = d + m * VECTOR_BYTES
-        for t in range(taps):
-            pairs, count = pairs_of[2 * t], pairs_of[2 * t + 1]
-            to = sums + m * sums_m + t * VECTOR_BYTES
-            if rows == 8:
-                match_tile(zero, 8, 1, at, VECTOR_BYTES, a, VECTOR_BYTES, pairs, count, to, sums_m, sums_n)
-            elif rows == 7:
-                match_tile(zero, 7, 1, at, VECTOR_BYTES, a, VECTOR_BYTES, pairs, count, to, sums_m, sums_n)
-            elif rows == 6:
-                match_tile(zero, 6, 1, at, VECTOR_BYTES, a, VECTOR_BYTES, pairs, count, to, sums_m, sums_n)
-            elif rows == 5:
-                match_tile(zero, 5, 1, at, VECTOR_BYTES, a, VECTOR_BYTES, pairs, count, to, sums_m, sums_n)
-            elif rows == 4:
-                match_tile(zero, 4, 1, at, VECTOR_BYTES, a, VECTOR_BYTES, pairs, count, to, sums_m, sums_n)
-            elif rows == 3:
-                match_tile(zero, 3, 1, at, VECTOR_BYTES, a, VECTOR_BYTES, pairs, count, to, sums_m, sums_n)
-            elif rows == 2:
-                match_tile(zero, 2, 1, at, VECTOR_BYTES, a, VECTOR_BYTES, pairs, count, to, sums_m, sums_n)
-            else:
-                match_tile(zero, 1, 1, at, VECTOR_BYTES, a, VECTOR_BYTES, pairs, count, to, sums_m, sums_n)
-        m += rows
-
-
-@inner
-def _match_panel(zero, d, a, pairs, taps, sums, sums_m, sums_n, units, channels):
-    """Add one chunk of packed places to the sums of ``units`` x ``channels`` x ``taps`` weights."""
-    c = 0
-    while c < channels:
-        columns = part(channels - c, 4)
-        at, to = a + c * VECTOR_BYTES, sums + c * sums_n
-        if columns == 4:
-            _match_4(zero, d, at, pairs, taps, to, sums_m, sums_n, units)
-        elif columns == 3:
-            _match_3(zero, d, at, pairs, taps, to, sums_m, sums_n, units)
-        elif columns == 2:
-            _match_2(zero, d, at, pairs, taps, to, sums_m, sums_n, units)
-        else:
-            _match_1(zero, d, at, pairs, taps, to, sums_m, sums_n, units)
-        c += columns
+def _match(zero, rows, columns, d, d_m, a, a_n, found, count, sums, sums_m, sums_n):
+    if columns == 5:
+        _match_5(zero, rows, d, d_m, a, a_n, found, count, sums, sums_m, sums_n)
+    elif columns == 4:
+        _match_4(zero, rows, d, d_m, a, a_n, found, count, sums, sums_m, sums_n)
+    elif columns == 3:
+        _match_3(zero, rows, d, d_m, a, a_n, found, count, sums, sums_m, sums_n)
+    elif columns == 2:
+        _match_2(zero, rows, d, d_m, a, a_n, found, count, sums, sums_m, sums_n)
+    else:
+        _match_1(zero, rows, d, d_m, a, a_n, found, count, sums, sums_m, sums_n)
 
 
 @inner
 def _first_tap(group, in_row, columns, most):
-    """Return the first tap of a group of taps; see ``tap_groups``."""
+    """Return the first tap of a group of taps."""
     return group // in_row * columns + group % in_row * most
 
 
 @inner
 def _match_chunk(zero, row, r, chunk, d, a, first, last, units, channels, sums, sums_m, sums_n, packed):
     """Add chunk number ``chunk`` to a panel's sums; ``r`` are the op's operands, taps those of groups first..last-1."""
-    columns, group, some_units, some_channels = r[12], r[13], r[17], r[18]
+    columns, group, unit, channel, some_channels = r[11], r[12], r[13], r[14], r[20]
     in_row = (columns + group - 1) // group
-    groups, taps, start = r[11] * in_row, r[11] * columns, _first_tap(first, in_row, columns, group)
-    places, place = min(CHUNK, r[6] - chunk * CHUNK), r[8] * r[9] * row
-    packed_cells = packed + CHUNK * some_units * VECTOR_BYTES
-    for m in range(0, units, some_units):
-        ms = min(some_units, units - m)
-        for p in range(places):
-            pack_rows(zero, d + (chunk * CHUNK + p) * place + m * row, row, packed + p * some_units * VECTOR_BYTES, ms)
-        for g in range(first, last):
-            of_cells = view(0, r[4] + 16 * (chunk * groups + g), 2)
-            read = view(0, of_cells[0], of_cells[1])
-            tap = _first_tap(g, in_row, columns, group)
-            pairs = view(0, r[5] + 16 * (chunk * taps + tap), 2 * group)
-            count = min(group, columns - tap % columns)
-            for c in range(0, channels, some_channels):
-                cs = min(some_channels, channels - c)
-                for p in range(of_cells[1]):
-                    pack_rows(zero, a + read[p] + c * row, row, packed_cells + p * some_channels * VECTOR_BYTES, cs)
-                to = sums + m * sums_m + c * sums_n + (tap - start) * VECTOR_BYTES
-                _match_panel(zero, packed, packed_cells, pairs, count, to, sums_m, sums_n, ms, cs)
+    groups, start, place = r[10] * in_row, _first_tap(first, in_row, columns, group), r[7] * r[8] * row
+    of_chunk = view(0, r[4] + 32 * chunk, 4)
+    for p in range(of_chunk[1]):
+        pack_rows(zero, d + (of_chunk[0] + p) * place, row, packed + p * VECTOR_BYTES, unit, units)
+    cells = view(0, of_chunk[2], of_chunk[3])
+    for c0 in range(0, channels, some_channels):
+        cs, a_at = min(some_channels, channels - c0), a + c0 * row
+        if r[16]:
+            for p in range(len(cells)):
+                pack_rows(zero, a_at + cells[p], row, packed + units * unit + p * VECTOR_BYTES, channel, cs)
+            a_at = packed + units * unit
+        m = 0
+        while m < units:
+            rows = part(units - m, 4)
+            c = 0
+            while c < cs:
+                # where a row of the kernel is a single tap, channels are what lies side by side
+                wide = part(cs - c, MOST_TAPS) if columns == 1 else 1
+                for g in range(first, last):
+                    of_taps = view(0, r[5] + 16 * (chunk * groups + g), 2)
+                    found, count = of_taps[0], of_taps[1]
+                    tap = _first_tap(g, in_row, columns, group)
+                    to = sums + m * sums_m + (c0 + c) * sums_n + (tap - start) * VECTOR_BYTES
+                    if columns == 1:
+                        _match(zero, rows, wide, packed + m * unit, unit, a_at + c * channel, channel, found, count, to,
+                               sums_m, sums_n)  # fmt: skip
+                    else:
+                        _match(zero, rows, min(group, columns - tap % columns), packed + m * unit, unit,
+                               a_at + c * channel, r[15], found, count, to, sums_m, VECTOR_BYTES)  # fmt: skip
+                c += wide
+            m += rows
 
 
 def make_convolution_partials(dtype: Any) -> Callable[..., None]:
     """Sum the gradient of weights over the places and the samples of a block.
 
     Operands: the tensor at places, the tensor at cells, bytes between blocks, partial sums (one set of weights a
-    block), tables of cells and of pairs (see ``MatchTables``), places, chunks, groups of weights, units and channels of
-    such a group, rows and columns of the kernel, taps of a group of taps; a panel's units, channels and groups of taps,
-    and how many of its units and channels are packed together.
+    block), table of chunks (first place, places, address and number of cells), table of lists (address and length, for
+    each chunk and group of taps), chunks, groups of weights, units and channels of such a group, rows and columns of
+    the kernel, taps of a group of taps, bytes from unit to unit and from channel to channel where they are packed, from
+    tap to tap, whether cells are packed (see ``Matches``); a panel's units, channels and groups of taps, and how many
+    of its channels are packed together.
     """
     size = dtype().itemsize
     width = VECTOR_BYTES // size
@@ -167,36 +138,44 @@ def make_convolution_partials(dtype: Any) -> Callable[..., None]:
 
     def convolution_partials(context, record, item, base, scratch):
         zero = dtype(0)
-        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 19)
+        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 21)
         n, lanes = block_lanes(c, item, size)
-        units, channels, columns, group = r[9], r[10], r[12], r[13]
+        units, channels, columns, group = r[8], r[9], r[11], r[12]
         in_row = (columns + group - 1) // group
-        taps, groups = r[11] * columns, r[11] * in_row
+        taps, groups = r[10] * columns, r[10] * in_row
         at_places, at_cells = r[0] + base, r[1] + base
-        partials = r[3] + item * r[8] * units * channels * taps * size
+        partials = r[3] + item * r[7] * units * channels * taps * size
         totals = scratch + LANE_SUM_BYTES
         sums = totals + totals_bytes
-        for g in range(r[8]):
-            for m0 in range(0, units, r[14]):
-                ms = min(r[14], units - m0)
-                for c0 in range(0, channels, r[15]):
-                    cs = min(r[15], channels - c0)
-                    for first in range(0, groups, r[16]):
-                        last = min(groups, first + r[16])
+        for g in range(r[7]):
+            for m0 in range(0, units, r[17]):
+                ms = min(r[17], units - m0)
+                for c0 in range(0, channels, r[18]):
+                    cs = min(r[18], channels - c0)
+                    for first in range(0, groups, r[19]):
+                        last = min(groups, first + r[19])
                         t0 = _first_tap(first, in_row, columns, group)
                         ts = (taps if last == groups else _first_tap(last, in_row, columns, group)) - t0
                         used = ms * cs * ts
-                        for start in range(0, n, width):
-                            empty = view(zero, sums, used * width)
-                            for i in range(used * width):
+                        # few weights: all vectors of a chunk in turn, while its rows are in the second cache
+                        together = max(1, PANEL // (used + width)) * width
+                        between = (used + width - 1) // width * width * VECTOR_BYTES
+                        for start in range(0, n, together):
+                            end = min(n, start + together)
+                            empty = view(zero, sums, (end - start + width - 1) // width * between // size)
+                            for i in range(len(empty)):
                                 empty[i] = zero
-                            d = at_places + (g * units + m0) * row + start * size
-                            a = at_cells + (g * channels + c0) * row + start * size
-                            for k in range(r[7]):
+                            for k in range(r[6]):
                                 # invariant: sums hold, lane by lane, the products at the places of the chunks before
-                                _match_chunk(zero, row, r, k, d, a, first, last, ms, cs, sums, cs * ts * VECTOR_BYTES,
-                                             ts * VECTOR_BYTES, sums + sums_bytes)  # fmt: skip
-                            sum_lanes_of(zero, size, sums, width, used, start, n, totals, PANEL, scratch)
+                                for v in range(start, end, width):
+                                    d = at_places + (g * units + m0) * row + v * size
+                                    a = at_cells + (g * channels + c0) * row + v * size
+                                    _match_chunk(zero, row, r, k, d, a, first, last, ms, cs,
+                                                 sums + (v - start) // width * between, cs * ts * VECTOR_BYTES,
+                                                 ts * VECTOR_BYTES, sums + sums_bytes)  # fmt: skip
+                            for v in range(start, end, width):
+                                at = sums + (v - start) // width * between
+                                sum_lanes_of(zero, size, at, width, used, v, n, totals, PANEL, scratch)
                         combine_groups(zero, size, totals, PANEL, used, n)
                         length = cs * ts if ts == taps else ts  # what lies together in the weights
                         for k in range(used // length):
@@ -212,14 +191,12 @@ def make_convolution_partials(dtype: Any) -> Callable[..., None]:
     return convolution_partials
 
 
-def panel_of(g: Convolution) -> tuple[int, int, int, int, int]:
-    """Return a panel's units, channels and groups of taps, and how many units and channels are packed together."""
+def panel_of(g: Convolution, found: Matches) -> tuple[int, int, int, int]:
+    """Return a panel's units, channels and groups of taps, and how many of its channels are packed together."""
     units, channels = g.filters // g.groups, g.channels // g.groups
-    few_units, few_channels = min(units, 4), min(channels, 4)
-    taps = min(MOST_TAPS, g.size[1])
-    t = min(len(tap_groups(g)), PANEL // (taps * few_units * few_channels))
-    m = min(units, max(few_units, min(64, PANEL // (t * taps * few_channels)) // 4 * 4))
-    c = min(channels, max(few_channels, PANEL // (t * taps * m) // 4 * 4))
-    usual_cells = min(most_cells(g), (CHUNK - 1) * g.strides[1] + (taps - 1) * g.dilation[1] + 1)
-    packed = min(PACKED_CELLS // most_cells(g), FIRST_CACHE // usual_cells) // VECTOR_BYTES
-    return m, c, t, min(m, PACKED_UNITS), min(c, max(few_channels, packed // 4 * 4))
+    few_units = min(units, 4)
+    groups = g.size[0] * -(-g.size[1] // found.group)
+    t = min(groups, PANEL // (found.group * few_units))
+    m = min(units, PANEL_UNITS, max(few_units, PANEL // (t * found.group) // 4 * 4))
+    c = min(channels, PANEL // (t * found.group * m))
+    return m, c, t, min(c, PACKED_CELLS // found.channel) if found.packed else c

@@ -62,6 +62,6 @@ CHAIN = 3  # after ops of blocks, each op over a run of blocks: a share goes on 
 PAIR_LEVELS = 24
 """Levels of partial sums that wait to be combined: enough for 2^24 blocks of 1024 samples."""
 
-SCRATCH_BYTES = max(32 * (64 * 4 + 8) * (PAIR_LEVELS + 2) + 4096, 576 << 10)
+SCRATCH_BYTES = max(32 * (64 * 4 + 8) * (PAIR_LEVELS + 2) + 4096, 1400 << 10)
 """Workspace of one worker: the sums of one item of weights (see ``_dense_weights.py``) at every level, or what the
 gradient of a convolution's weights keeps in cache."""

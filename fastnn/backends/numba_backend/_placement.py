@@ -17,24 +17,37 @@ def up(n: int, multiple: int) -> int:
 
 
 def taken_places(plan: Plan, ops: Sequence[Op]) -> dict[int, int]:
-    """Return, for each output of an activation that can take its input's place, that input."""
+    """Return, for each tensor that can take another's place, that one: what is read last when the first is written.
+
+    An activation's output may take its input's place, and the gradient of max pooling that of the cells.
+    """
     places: dict[int, int] = {}
+    ends = (plan.inputs.index, plan.outputs.index)
     for number, o in enumerate(ops):
-        if o.kind != "activation_forward" or not is_from_output(o.static["activation"]):
-            continue
-        z, a = o.operands["Z"], o.operands["A"]
-        assert isinstance(z, Tensor) and isinstance(a, Tensor)
-        later = [p for p in ops[number + 1 :] if any(isinstance(w, Tensor) and w.index == z.index
-                                                     for w in p.operands.values())]  # fmt: skip
-        ends = (plan.inputs.index, plan.outputs.index)
-        if (
-            z.index in ends
-            or z.index in places
-            or any(p.kind != "activation_backward" or p.operands["A"] != a for p in later)
-        ):
-            continue
-        places[a.index] = z.index
+        if o.kind == "activation_forward" and is_from_output(o.static["activation"]):
+            z, a = o.operands["Z"], o.operands["A"]
+            assert isinstance(z, Tensor) and isinstance(a, Tensor)
+            if (
+                z.index not in ends
+                and z.index not in places
+                and all(
+                    p.kind == "activation_backward" and p.operands["A"] == a for p in _readers(ops[number + 1 :], z)
+                )
+            ):
+                places[a.index] = z.index
+        elif o.kind == "max_pooling_backward" and not o.static["windows"].overlap:
+            a, da = o.operands["A"], o.operands["dA"]
+            assert isinstance(a, Tensor) and isinstance(da, Tensor)
+            place = places.get(a.index, a.index)
+            there = [t for t in plan.tensors if places.get(t.index, t.index) == place]
+            if place not in ends and da.index not in places and not any(_readers(ops[number + 1 :], t) for t in there):
+                places[da.index] = place
     return places
+
+
+def _readers(ops: Sequence[Op], x: Tensor) -> list[Op]:
+    """Return the ops that have a tensor among their operands."""
+    return [o for o in ops if any(isinstance(w, Tensor) and w.index == x.index for w in o.operands.values())]
 
 
 def tensor_lives(plan: Plan, program: str, ops: Sequence[Op] | None) -> dict[int, tuple[int, int]]:

@@ -66,7 +66,9 @@ class _Vectors:
 
     def broadcast(self, address: Any) -> Any:
         pointer = self.builder.inttoptr(address, self.scalar.as_pointer())
-        value = self.builder.load(pointer, align=self.size)
+        return self.splat(self.builder.load(pointer, align=self.size))
+
+    def splat(self, value: Any) -> Any:
         first = self.builder.insert_element(self.undefined, value, ir.Constant(ir.IntType(32), 0))
         return self.shuffle(first, self.undefined, [0] * self.lanes)
 

@@ -23,8 +23,9 @@ from fastnn.backends.numba_backend.activation import long_rows
 FROM_ZERO, FROM_FIRST = 0, 1
 """Modes of a sum: where it starts."""
 
-SET, ADD = 0, 1
-"""Modes of a gradient: whether it is the first of its cell, added to +0, or is added to what is there."""
+SET, ADD, RECTIFIED = 0, 1, 2
+"""Modes of a gradient: whether it is the first of its cell, added to +0, or is added to what is there; or the first,
+times the derivative of the rectifier whose output the cell is."""
 
 AS_IT_IS, TIMES, OVER = 0, 1, 2
 """What becomes of a sum, or of a gradient that is handed on: it is multiplied or divided by ``number``."""
@@ -60,12 +61,15 @@ def _zeros(v: Any) -> Any:
     return ir.Constant(v.vector, [ir.Constant(v.scalar, 0.0)] * v.lanes)
 
 
+def _ones(v: Any) -> Any:
+    return ir.Constant(v.vector, [ir.Constant(v.scalar, 1.0)] * v.lanes)
+
+
 def _scaled(v: Any, how: int, values: list[Any], number: Any) -> list[Any]:
     """Return vectors times or over a scalar."""
     if how == AS_IT_IS:
         return values
-    first = v.builder.insert_element(v.undefined, number, ir.Constant(ir.IntType(32), 0))
-    everywhere = v.shuffle(first, v.undefined, [0] * v.lanes)
+    everywhere = v.splat(number)
     operation = v.builder.fmul if how == TIMES else v.builder.fdiv
     return [operation(value, everywhere) for value in values]
 
@@ -111,7 +115,7 @@ def _emit_max_gradient(v: Any, n: int, mode: int, how: int, taps: Any, count: An
                        number: Any) -> None:  # fmt: skip
     """Hand the gradient at r to the first of ``count`` rows that is equal to q's, or NaN, and +0 to the others.
 
-    The gradients' rows lie as far past p as the cells' past ``base``.
+    The gradients' rows lie as far past p as the cells' past ``base``; without ``ADD``, at the cells themselves too.
     """
     b = v.builder
     top = [v.load(v.at(q, i)) for i in range(n)]
@@ -126,7 +130,10 @@ def _emit_max_gradient(v: Any, n: int, mode: int, how: int, taps: Any, count: An
             x = v.load(v.at(at, i))
             wins = b.or_(b.fcmp_ordered("==", x, top[i]), b.fcmp_unordered("uno", x, x))
             before = v.load(v.at(to, i)) if mode == ADD else _zeros(v)
-            v.store(b.fadd(before, b.select(wins, rest[i], _zeros(v))), v.at(to, i))
+            gradient = b.fadd(before, b.select(wins, rest[i], _zeros(v)))
+            if mode == RECTIFIED:
+                gradient = b.fmul(gradient, b.select(b.fcmp_ordered(">", x, _zeros(v)), _ones(v), _zeros(v)))
+            v.store(gradient, v.at(to, i))
             after.append(b.select(wins, _zeros(v), rest[i]))
         return after
 
@@ -186,7 +193,9 @@ def over_run(emit: Callable[..., None], mode: int = 0, how: int = AS_IT_IS) -> A
 
 
 greatest = over_run(_emit_max)
-hand_to_greatest, add_to_greatest = (over_run(_emit_max_gradient, mode) for mode in (SET, ADD))
+hand_to_greatest, add_to_greatest, hand_rectified = (
+    over_run(_emit_max_gradient, mode) for mode in (SET, ADD, RECTIFIED)
+)
 sum_from_first = over_run(_emit_sum, FROM_FIRST)
 mean_times, mean_over = (over_run(_emit_sum, FROM_ZERO, how) for how in (TIMES, OVER))
 share_times, share_over = (over_run(_emit_share, SET, how) for how in (TIMES, OVER))

@@ -11,16 +11,18 @@ The gradient of weights is first summed over the places and the samples of a blo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
-from fastnn.backends.numba_backend._convolution_tables import gather_tables, match_tables
+from fastnn.backends.numba_backend._convolution_matches import matches
+from fastnn.backends.numba_backend._convolution_tables import gather_tables
 from fastnn.backends.numba_backend._convolution_tiles import gather_tile
 from fastnn.backends.numba_backend._convolution_weights import make_convolution_partials, panel_of, part
 from fastnn.backends.numba_backend._jit import TILE_VECTORS, VECTOR_BYTES, inner
 from fastnn.backends.numba_backend._layout import BLOCK, OPERANDS
-from fastnn.backends.numba_backend._memory import view
-from fastnn.backends.numba_backend._recording import Gradient, Recipe
+from fastnn.backends.numba_backend._memory import float_from_int_bits, view
+from fastnn.backends.numba_backend._recording import Gradient, Recipe, bits_of
 from fastnn.backends.numba_backend._sample_groups import make_position_sums, make_sum_partials, partial_items
 from fastnn.backends.numba_backend._tiles import tile_rows
 from fastnn.backends.numba_backend.dense import block_lanes
@@ -32,23 +34,26 @@ def _make_gather(vectors: int) -> Any:
     tall = tile_rows(vectors)
 
     @inner
-    def gather(zero, size, w, w_unit, w_channel, x, channels, taps, count, z, units, bias):
+    def gather(zero, limit, size, w, w_unit, w_channel, x, channels, taps, count, z, units, bias):
         """Compute ``units`` rows of one target, ``vectors`` wide."""
         row = BLOCK * size
         m = 0
         while m < units:
-            rows = tall if units - m >= tall else part(units - m, 4)
+            rest = units - m
+            rows = tall if rest >= tall and tall > 6 else 6 if rest == 6 or rest >= 10 else part(rest, 4)
             a, c, b = w + m * w_unit, z + m * row, bias + m * size
             if rows == tall:
-                gather_tile(zero, tall, vectors, a, w_unit, w_channel, x, row, channels, taps, count, c, row, b)
+                gather_tile(zero, tall, vectors, a, w_unit, w_channel, x, row, channels, taps, count, c, row, b, limit)
+            elif rows == 6:
+                gather_tile(zero, 6, vectors, a, w_unit, w_channel, x, row, channels, taps, count, c, row, b, limit)
             elif rows == 4:
-                gather_tile(zero, 4, vectors, a, w_unit, w_channel, x, row, channels, taps, count, c, row, b)
+                gather_tile(zero, 4, vectors, a, w_unit, w_channel, x, row, channels, taps, count, c, row, b, limit)
             elif rows == 3:
-                gather_tile(zero, 3, vectors, a, w_unit, w_channel, x, row, channels, taps, count, c, row, b)
+                gather_tile(zero, 3, vectors, a, w_unit, w_channel, x, row, channels, taps, count, c, row, b, limit)
             elif rows == 2:
-                gather_tile(zero, 2, vectors, a, w_unit, w_channel, x, row, channels, taps, count, c, row, b)
+                gather_tile(zero, 2, vectors, a, w_unit, w_channel, x, row, channels, taps, count, c, row, b, limit)
             else:
-                gather_tile(zero, 1, vectors, a, w_unit, w_channel, x, row, channels, taps, count, c, row, b)
+                gather_tile(zero, 1, vectors, a, w_unit, w_channel, x, row, channels, taps, count, c, row, b, limit)
             m += rows
 
     return gather
@@ -61,16 +66,18 @@ def make_gather_taps(dtype: Any) -> Callable[..., None]:
     """Compute every target of a block from its sources: a convolution's output, or the gradient of its input.
 
     Operands: W, sources, targets, bytes between blocks, bias, table of classes, classes, groups, units and channels of
-    a group, bytes in W from unit to unit, from channel to channel, from group to group. Units are the targets'
-    channels, channels the sources'. A class: address and number of its targets (pairs of bytes from the first source
-    and from the first target), address and number of its taps (pairs of bytes in W and from the target's source).
+    a group, bytes in W from unit to unit, from channel to channel, from group to group, bits of the limit (a float64,
+    see ``gather_tile``). Units are the targets' channels, channels the sources'. A class: address and number of its
+    targets (pairs of bytes from the first source and from the first target), address and number of its taps (pairs of
+    bytes in W and from the target's source).
     """
     size = dtype().itemsize
     width = VECTOR_BYTES // size
 
     def gather_taps(context, record, item, base, scratch):
         zero = dtype(0)
-        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 13)
+        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 14)
+        limit = dtype(float_from_int_bits(r[13]))
         n, lanes = block_lanes(c, item, size)
         units, channels, w_unit, w_channel = r[8], r[9], r[10], r[11]
         classes = view(0, r[5], 4 * r[6])
@@ -88,16 +95,16 @@ def make_gather_taps(dtype: Any) -> Callable[..., None]:
                     while v < lanes:
                         vectors, shift = (lanes - v) // width, v * size
                         if vectors >= TILE_VECTORS:
-                            _gather_wide(zero, size, w, w_unit, w_channel, x + shift, channels, taps, count, z + shift,
-                                         units, bias)  # fmt: skip
+                            _gather_wide(zero, limit, size, w, w_unit, w_channel, x + shift, channels, taps, count,
+                                         z + shift, units, bias)  # fmt: skip
                             v += TILE_VECTORS * width
                         elif vectors >= 2:
-                            _gather_two(zero, size, w, w_unit, w_channel, x + shift, channels, taps, count, z + shift,
-                                        units, bias)  # fmt: skip
+                            _gather_two(zero, limit, size, w, w_unit, w_channel, x + shift, channels, taps, count,
+                                        z + shift, units, bias)  # fmt: skip
                             v += 2 * width
                         else:
-                            _gather_one(zero, size, w, w_unit, w_channel, x + shift, channels, taps, count, z + shift,
-                                        units, bias)  # fmt: skip
+                            _gather_one(zero, limit, size, w, w_unit, w_channel, x + shift, channels, taps, count,
+                                        z + shift, units, bias)  # fmt: skip
                             v += width
 
     return gather_taps
@@ -119,7 +126,8 @@ def _gather(names: tuple[str, str, str], to_cells: bool) -> Any:
         rows, count = gather_tables(g, to_cells, low.size, low.table)
         to_unit, to_channel = (taps, channels * taps) if to_cells else (channels * taps, taps)
         constants = (bias, rows, count, g.groups, units, inputs, to_unit * low.size, to_channel * low.size,
-                     filters * channels * taps * low.size)  # fmt: skip
+                     filters * channels * taps * low.size,
+                     bits_of(0.0 if o.static.get("rectified") else math.nan))  # fmt: skip
         return Recipe(make_gather_taps, (), names, constants, work=g.flops)
 
     return recipe
@@ -133,18 +141,17 @@ def _weights(places: str, cells: str) -> Any:
         w, b = o.operands["W"], o.operands["b"]
         assert isinstance(at_places, Tensor) and isinstance(at_cells, Tensor) and isinstance(dz, Tensor)
         assert isinstance(w, Parameter)
-        panel = panel_of(g)
-        tables = match_tables(g, low.size, panel[3:], low.table)
+        found = matches(g, low.size)
         low.record_block_op(make_convolution_partials, low.at(at_places), low.at(at_cells), low.block_bytes,
-                            low.partials(w), tables.cells, tables.pairs, g.places[0] * g.places[1], tables.chunks,
-                            g.groups, g.filters // g.groups, g.channels // g.groups, *g.size, tables.group, *panel,
-                            work=g.flops)  # fmt: skip
-        found = [Gradient(make_sum_partials, partial_items(w), (low.partials(w), w.size, w.offset), (w,))]
+                            low.partials(w), *found.keep(low.table), len(found.chunks), g.groups,
+                            g.filters // g.groups, g.channels // g.groups, *g.size, found.group, found.unit,
+                            found.channel, found.tap, int(found.packed), *panel_of(g, found), work=g.flops)  # fmt: skip
+        gradients = [Gradient(make_sum_partials, partial_items(w), (low.partials(w), w.size, w.offset), (w,))]
         if isinstance(b, Parameter):
             low.record_block_op(make_position_sums, low.at(dz), low.block_bytes, low.partials(b), b.size,
                                 dz.rows // b.size, work=1.0 * dz.rows)  # fmt: skip
-            found.append(Gradient(make_sum_partials, partial_items(b), (low.partials(b), b.size, b.offset), (b,)))
-        return found
+            gradients.append(Gradient(make_sum_partials, partial_items(b), (low.partials(b), b.size, b.offset), (b,)))
+        return gradients
 
     return lower
 

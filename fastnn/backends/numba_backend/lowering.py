@@ -44,6 +44,7 @@ from fastnn.backends.numba_backend import (
 from fastnn.backends.numba_backend._atomic import CACHE_LINE
 from fastnn.backends.numba_backend._jit import VECTOR_BYTES, op
 from fastnn.backends.numba_backend._layout import BLOCK, BLOCKS, CHAIN, REUSE, ROW_ALIGNMENT, TILES
+from fastnn.backends.numba_backend._merging import merged
 from fastnn.backends.numba_backend._panel_weights import takes_panels
 from fastnn.backends.numba_backend._placement import rows_of_tensors, taken_places, tensor_lives, up
 from fastnn.backends.numba_backend._recording import Gradient, Recipe, bits_of, shape_of
@@ -322,7 +323,8 @@ class Lowering:
         backward = backward_order(plan, self.per) if learns else ()
         later = backward if name == "predict" else plan.value + backward
         forward = plan.forward if predictions else needed_forward(plan, later)
-        ops = forward + later
+        forward, value, backward = merged(plan, (forward, () if name == "predict" else plan.value, backward))
+        ops = forward + value + backward
         self.allocate(ops, transient=not any(map(needs_all_samples, ops)))
         # steps on several threads, with tensors that all regions can reach
         self._few_samples = learns and self.workers > 1 and not self._transient and any(map(self._shares_weights, ops))
@@ -345,7 +347,7 @@ class Lowering:
         assert plan.terms is not None
         self.record(op(data.make_pack_targets, self.dtype, self.y_type, plan.loss.labels), 0, self.at(plan.targets),
                     self.block_bytes, plan.targets.rows, self.at(plan.weights), plan.targets.shape[-1])  # fmt: skip
-        for o in plan.value:
+        for o in value:
             self.lower(o)
         gradients = []
         if learns:

@@ -21,6 +21,7 @@ from fastnn.backends.numba_backend._window_tiles import (
     add_times,
     add_to_greatest,
     greatest,
+    hand_rectified,
     hand_to_greatest,
     mean_over,
     mean_times,
@@ -64,12 +65,13 @@ def make_max_pooling_forward(dtype: Any) -> Callable[..., None]:
     return max_pooling_forward
 
 
-def make_max_pooling_backward(dtype: Any, overlap: bool) -> Callable[..., None]:
-    """Operands: A, Z, dZ, dA, bytes between blocks, windows, channels, tables of starts and cells, and of the cells
-    that start as zeros with their number.
+def make_max_pooling_backward(dtype: Any, overlap: bool, rectified: bool) -> Callable[..., None]:
+    """Operands: A, Z, dZ, dA (without overlap, may be A), bytes between blocks, windows, channels, tables of starts and
+    cells, and of the cells that start as zeros with their number. With ``rectified``, which needs windows without
+    overlap, A is a rectifier's output, and dA the gradient by the rectifier's input.
     """
     size = dtype().itemsize
-    hand_out = add_to_greatest if overlap else hand_to_greatest
+    hand_out = hand_rectified if rectified else add_to_greatest if overlap else hand_to_greatest
 
     def max_pooling_backward(context, record, item, base, scratch):
         zero = dtype(0)
@@ -156,7 +158,8 @@ def _recipe(make: Any, names: tuple[str, ...], forward: bool) -> Any:
         constants = (count, channels, low.table(starts), low.table(table))
         if forward:
             return Recipe(make, (), names, constants)
-        return Recipe(make, (windows.overlap,), names, (*constants, low.table(bare), len(bare)))
+        more = (o.static.get("rectified", False),) if "A" in names else ()
+        return Recipe(make, (windows.overlap, *more), names, (*constants, low.table(bare), len(bare)))
 
     return recipe
 
