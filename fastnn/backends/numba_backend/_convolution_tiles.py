@@ -199,14 +199,19 @@ def _if_bit(builder: Any, word: Any, bit: int, values: list[Any], changed: Calla
     return joined
 
 
-@intrinsic
-def pack_rows(typing: Any, zero: Any, source: Any, between: Any, target: Any, apart: Any, count: Any) -> Any:
-    """Copy ``count`` vectors, from ``source`` on ``between`` bytes apart, to ``target``, ``apart`` bytes apart."""
-    signature = types.void(zero, *[types.int64] * 5)
+@intrinsic(prefer_literal=True)
+def pack_rows(typing: Any, zero: Any, nv: Any, source: Any, between: Any, target: Any, apart: Any, planes: Any,
+              count: Any) -> Any:  # fmt: skip
+    """Copy ``count`` rows of ``nv`` vectors, from ``source`` on ``between`` bytes apart, to ``target``.
+
+    There rows lie ``apart`` bytes apart, and a row's vectors ``planes``. ``nv`` is a literal.
+    """
+    vectors = nv.literal_value
+    signature = types.void(zero, nv, *[types.int64] * 6)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         v = _Vectors(context, builder, zero)
-        source, between, target, apart, count = arguments[1:]
+        source, between, target, apart, planes, count = arguments[2:]
         end = builder.add(source, builder.mul(count, between))
         before = builder.block
         head, body, done = _loop(builder, "pack")
@@ -217,7 +222,8 @@ def pack_rows(typing: Any, zero: Any, source: Any, between: Any, target: Any, ap
         written.add_incoming(target, before)
         builder.cbranch(builder.icmp_signed("<", read, end), body, done)
         builder.position_at_end(body)
-        v.store(v.load(read), written)
+        for n, value in enumerate([v.load(v.at(read, n)) for n in range(vectors)]):
+            v.store(value, builder.add(written, builder.mul(planes, _constant(n))))
         read.add_incoming(builder.add(read, between), body)
         written.add_incoming(builder.add(written, apart), body)
         builder.branch(head)

@@ -28,12 +28,14 @@ PANEL = 9216
 PANEL_UNITS = 32
 """Most units of a panel."""
 
+PACKED_UNITS = PANEL_UNITS * (CHUNK | 1) * VECTOR_BYTES
+"""Most bytes of packed places."""
+
 PACKED_CELLS = (MOST_CELLS + 1) * VECTOR_BYTES
 """Most bytes of packed cells."""
 
 assert (
-    LANE_SUM_BYTES + PANEL * (VECTOR_BYTES + BLOCK // SAMPLE_GROUP * 8) + PANEL_UNITS * (CHUNK | 1) * VECTOR_BYTES
-    + PACKED_CELLS <= SCRATCH_BYTES
+    LANE_SUM_BYTES + PANEL * (VECTOR_BYTES + BLOCK // SAMPLE_GROUP * 8) + PACKED_UNITS + PACKED_CELLS <= SCRATCH_BYTES
 )  # fmt: skip
 
 
@@ -84,21 +86,39 @@ def _first_tap(group, in_row, columns, most):
 
 
 @inner
+def _pack_units(zero, row, r, chunk, d, units, vectors, target):
+    """Copy a chunk's places of some units: a plane for each vector of samples and unit, read row by row."""
+    unit, place = r[13], r[7] * r[8] * row
+    of_chunk = view(0, r[4] + 32 * chunk, 4)
+    for p in range(of_chunk[1]):
+        source, to = d + (of_chunk[0] + p) * place, target + p * VECTOR_BYTES
+        v = 0
+        while v < vectors:
+            if vectors - v >= 4:
+                pack_rows(zero, 4, source + v * VECTOR_BYTES, row, to + v * units * unit, unit, units * unit, units)
+                v += 4
+            elif vectors - v >= 2:
+                pack_rows(zero, 2, source + v * VECTOR_BYTES, row, to + v * units * unit, unit, units * unit, units)
+                v += 2
+            else:
+                pack_rows(zero, 1, source + v * VECTOR_BYTES, row, to + v * units * unit, unit, 0, units)
+                v += 1
+
+
+@inner
 def _match_chunk(zero, row, r, chunk, d, a, first, last, units, channels, sums, sums_m, sums_n, packed):
     """Add chunk number ``chunk`` to a panel's sums; ``r`` are the op's operands, taps those of groups first..last-1."""
     columns, group, unit, channel, some_channels = r[11], r[12], r[13], r[14], r[20]
     in_row = (columns + group - 1) // group
-    groups, start, place = r[10] * in_row, _first_tap(first, in_row, columns, group), r[7] * r[8] * row
+    groups, start = r[10] * in_row, _first_tap(first, in_row, columns, group)
     of_chunk = view(0, r[4] + 32 * chunk, 4)
-    for p in range(of_chunk[1]):
-        pack_rows(zero, d + (of_chunk[0] + p) * place, row, packed + p * VECTOR_BYTES, unit, units)
     cells = view(0, of_chunk[2], of_chunk[3])
     for c0 in range(0, channels, some_channels):
         cs, a_at = min(some_channels, channels - c0), a + c0 * row
         if r[16]:
             for p in range(len(cells)):
-                pack_rows(zero, a_at + cells[p], row, packed + units * unit + p * VECTOR_BYTES, channel, cs)
-            a_at = packed + units * unit
+                pack_rows(zero, 1, a_at + cells[p], row, packed + p * VECTOR_BYTES, channel, 0, cs)
+            a_at = packed
         m = 0
         while m < units:
             rows = part(units - m, 4)
@@ -112,10 +132,10 @@ def _match_chunk(zero, row, r, chunk, d, a, first, last, units, channels, sums, 
                     tap = _first_tap(g, in_row, columns, group)
                     to = sums + m * sums_m + (c0 + c) * sums_n + (tap - start) * VECTOR_BYTES
                     if columns == 1:
-                        _match(zero, rows, wide, packed + m * unit, unit, a_at + c * channel, channel, found, count, to,
+                        _match(zero, rows, wide, d + m * unit, unit, a_at + c * channel, channel, found, count, to,
                                sums_m, sums_n)  # fmt: skip
                     else:
-                        _match(zero, rows, min(group, columns - tap % columns), packed + m * unit, unit,
+                        _match(zero, rows, min(group, columns - tap % columns), d + m * unit, unit,
                                a_at + c * channel, r[15], found, count, to, sums_m, VECTOR_BYTES)  # fmt: skip
                 c += wide
             m += rows
@@ -147,6 +167,7 @@ def make_convolution_partials(dtype: Any) -> Callable[..., None]:
         partials = r[3] + item * r[7] * units * channels * taps * size
         totals = scratch + LANE_SUM_BYTES
         sums = totals + totals_bytes
+        packed = sums + sums_bytes
         for g in range(r[7]):
             for m0 in range(0, units, r[17]):
                 ms = min(r[17], units - m0)
@@ -158,7 +179,7 @@ def make_convolution_partials(dtype: Any) -> Callable[..., None]:
                         ts = (taps if last == groups else _first_tap(last, in_row, columns, group)) - t0
                         used = ms * cs * ts
                         # few weights: all vectors of a chunk in turn, while its rows are in the second cache
-                        together = max(1, PANEL // (used + width)) * width
+                        together = max(1, min(PANEL // (used + width), PACKED_UNITS // (ms * r[13]))) * width
                         between = (used + width - 1) // width * width * VECTOR_BYTES
                         for start in range(0, n, together):
                             end = min(n, start + together)
@@ -167,12 +188,14 @@ def make_convolution_partials(dtype: Any) -> Callable[..., None]:
                                 empty[i] = zero
                             for k in range(r[6]):
                                 # invariant: sums hold, lane by lane, the products at the places of the chunks before
+                                d = at_places + (g * units + m0) * row + start * size
+                                _pack_units(zero, row, r, k, d, ms, (end - start + width - 1) // width, packed)
                                 for v in range(start, end, width):
-                                    d = at_places + (g * units + m0) * row + v * size
                                     a = at_cells + (g * channels + c0) * row + v * size
-                                    _match_chunk(zero, row, r, k, d, a, first, last, ms, cs,
-                                                 sums + (v - start) // width * between, cs * ts * VECTOR_BYTES,
-                                                 ts * VECTOR_BYTES, sums + sums_bytes)  # fmt: skip
+                                    nth = (v - start) // width
+                                    _match_chunk(zero, row, r, k, packed + nth * ms * r[13], a, first, last, ms, cs,
+                                                 sums + nth * between, cs * ts * VECTOR_BYTES, ts * VECTOR_BYTES,
+                                                 packed + PACKED_UNITS)  # fmt: skip
                             for v in range(start, end, width):
                                 at = sums + (v - start) // width * between
                                 sum_lanes_of(zero, size, at, width, used, v, n, totals, PANEL, scratch)
