@@ -44,6 +44,9 @@ DTYPES = ("float32", "float64")
 BATCHES = (32, 1024)
 """Minibatches whose gradients are summed in different ways."""
 
+MANY = 1 << 18
+"""Samples of a prediction that does not stay in a core's caches."""
+
 SPARSE = "sparse_categorical_crossentropy"
 
 
@@ -238,20 +241,21 @@ def _noted(model: Sequential, shape: tuple[int, ...], dtype: Any) -> list[tuple[
             if model._plan is None:
                 model.build((None, *shape))
             outputs = model.predict(X, verbose=0, allow_nonfinite=True)
-            _look_at(model, X.reshape(batch, -1))
             for y in _targets(model, outputs) if model.loss is not None else ():
                 model.fit(X, y, epochs=1, batch_size=batch, verbose=0, allow_nonfinite=True)
                 model.evaluate(X, y, verbose=0, allow_nonfinite=True)
+        _predict_many(model, X)
         found += noted
     return found
 
 
-def _look_at(model: Sequential, X: Array) -> None:
-    """Have a few samples looked at for NaN as many are: by themselves, and on the way to a prediction."""
+def _predict_many(model: Sequential, X: Array) -> None:
+    """Ask for what many samples take: they are looked at for NaN, by themselves and on the way to a prediction."""
     model.backend.all_finite(X)
+    many = np.broadcast_to(X[:1].reshape(1, -1), (MANY, X[0].size))
     executor = model._executor("predict")
-    out = np.empty((len(X), executor.plan.outputs.rows), model.dtype)
-    executor.run("predict", Data(X), len(X), 0, out=out, check=True)
+    out = np.empty((MANY, executor.plan.outputs.rows), model.dtype)
+    executor.run("predict", Data(many), MANY, 0, out=out, check=True)
 
 
 def _targets(model: Sequential, outputs: Array) -> list[Array]:

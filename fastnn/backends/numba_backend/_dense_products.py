@@ -88,6 +88,34 @@ def _make_product(start: int) -> Any:
     return product
 
 
+@inner
+def product_reading_on(zero, size, a, b, c, bias, rows, count, lanes, ahead, length):
+    """Compute rows of a forward product, and ask for ``length`` bytes of memory at ``ahead`` on the way.
+
+    For lanes that fill the widest tiles. The memory comes while products are summed, a cache line every few steps: all
+    at once it would be waited for.
+    """
+    columns = lanes * size // (TILE_VECTORS * VECTOR_BYTES)
+    part = length // columns
+    for v in range(columns):
+        b_at, c_at, m = b + v * TILE_VECTORS * VECTOR_BYTES, c + v * TILE_VECTORS * VECTOR_BYTES, 0
+        while m + TALL <= rows and (rows - m < 8 or rows - m > 9):
+            product_tile_ahead(zero, TALL, TILE_VECTORS, FROM_BIAS, 0, a + m * count * size, count, 1, b_at, BLOCK,
+                               c_at + m * BLOCK * size, BLOCK, bias + m * size, count,
+                               ahead + v * part + m * part // rows, (TALL * part // rows + count - 1) // count,
+                               SECOND_CACHE)  # fmt: skip
+            m += TALL
+        while m < rows:
+            if m + 4 <= rows:
+                product_tile(zero, 4, TILE_VECTORS, FROM_BIAS, 0, a + m * count * size, count, 1, b_at, BLOCK,
+                             c_at + m * BLOCK * size, BLOCK, bias + m * size, count)  # fmt: skip
+                m += 4
+            else:
+                product_tile(zero, 1, TILE_VECTORS, FROM_BIAS, 0, a + m * count * size, count, 1, b_at, BLOCK,
+                             c_at + m * BLOCK * size, BLOCK, bias + m * size, count)  # fmt: skip
+                m += 1
+
+
 product_from_bias = _make_product(FROM_BIAS)
 product_from_zero = _make_product(FROM_ZERO)
 product_from_memory = _make_product(FROM_MEMORY)

@@ -9,13 +9,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fastnn.backends.numba_backend._dense_products import product_back, product_from_bias
-from fastnn.backends.numba_backend._jit import VECTOR_BYTES, inner
-from fastnn.backends.numba_backend._layout import BLOCK, OPERANDS, PER_BLOCK, SAMPLE_BYTES, SAMPLES
+from fastnn.backends.numba_backend._dense_products import product_back, product_from_bias, product_reading_on
+from fastnn.backends.numba_backend._jit import TILE_VECTORS, VECTOR_BYTES, inner
+from fastnn.backends.numba_backend._layout import (
+    BLOCK,
+    DIRECT,
+    FIRST,
+    OPERANDS,
+    ORDER,
+    PER_BLOCK,
+    SAMPLE_BYTES,
+    SAMPLES,
+    X_ROW,
+    X,
+)
 from fastnn.backends.numba_backend._memory import view
 from fastnn.backends.numba_backend._recording import Recipe, shape_of
 from fastnn.backends.numba_backend._tiles import transpose_tile
-from fastnn.plan.plan import Op
+from fastnn.plan.plan import Op, Tensor
 
 
 @inner
@@ -50,6 +61,27 @@ def make_dense_forward(dtype: Any) -> Callable[..., None]:
             z += units * BLOCK * size
 
     return dense_forward
+
+
+def make_dense_forward_of_samples(dtype: Any) -> Callable[..., None]:
+    """As ``make_dense_forward``, of the user's rows, at one position: the next block's are asked for on the way."""
+    size = dtype().itemsize
+
+    def dense_forward_of_samples(context, record, item, base, scratch):
+        zero = dtype(0)
+        c, r = view(0, context, 16), view(0, record + 8 * OPERANDS, 8)
+        n, lanes = block_lanes(c, item, size)
+        units, features = r[5], r[6]
+        a, z = r[2] + base, r[3] + base
+        in_a_row = c[ORDER] == 0 and c[DIRECT] and c[X_ROW] == features * size
+        if in_a_row and lanes * size % (TILE_VECTORS * VECTOR_BYTES) == 0:
+            next_rows = c[X] + (c[FIRST] + (item + 1) * c[PER_BLOCK]) * c[X_ROW]
+            product_reading_on(zero, size, r[0], a, z, r[1], units, features, lanes, next_rows,
+                               c[PER_BLOCK] * c[X_ROW])  # fmt: skip
+        else:
+            product_from_bias(zero, size, r[0], features, 1, a, z, r[1], units, features, lanes)
+
+    return dense_forward_of_samples
 
 
 def make_dense_backward_input(dtype: Any) -> Callable[..., None]:
@@ -127,7 +159,21 @@ def _recipe(make: Any, names: tuple[str, ...]) -> Any:
     return recipe
 
 
+_of_tensor = _recipe(make_dense_forward, ("W", "b", "A", "Z"))
+_of_samples = _recipe(make_dense_forward_of_samples, ("W", "b", "A", "Z"))
+
+READS_ON_FROM = 1 << 22
+"""Bytes of samples of a prediction that are not in a core's caches: their rows are asked for a block ahead."""
+
+
+def _forward(o: Op, low: Any) -> Recipe:
+    a, x = o.operands["A"], low.plan.inputs
+    assert isinstance(a, Tensor)
+    large = low.name == "predict" and low.samples * x.rows * low.size >= READS_ON_FROM
+    return (_of_samples if large and a.index == x.index and o.static["positions"] == 1 else _of_tensor)(o, low)
+
+
 LOWER = {
-    "dense_forward": _recipe(make_dense_forward, ("W", "b", "A", "Z")),
+    "dense_forward": _forward,
     "dense_backward_input": _recipe(make_dense_backward_input, ("W", "dZ", "dA")),
 }
