@@ -47,10 +47,13 @@ def table_shape(n: int) -> tuple[int, int]:
 def permutation_key(seed: object, step: object, n: int, purpose: object, layer: object) -> Any:
     """Return what ``permute_cell`` needs, as 12 uint64: n, rows, b, number of passes, two blocks of words."""
     sequence = checked_sequence(seed, purpose, step, layer)
-    rows, b = table_shape(n)
-    passes = 2 if n <= TWO_PASSES else 1
     words = [w for i in range(2) for w in block(*sequence, np.uint64(2 * n + i))]
-    return np.array([n, rows, b, passes, *words], dtype=np.uint64)
+    return np.array([*key_head(n), *words], dtype=np.uint64)
+
+
+def key_head(n: int) -> tuple[int, int, int, int]:
+    """Return what of the key depends on ``n`` alone: n, rows, b, number of passes."""
+    return n, *table_shape(n), 2 if n <= TWO_PASSES else 1
 
 
 def checked_slice(n: object, first: object, count: object) -> tuple[int, int, int]:
