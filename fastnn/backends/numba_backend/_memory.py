@@ -15,7 +15,7 @@ from fastnn.backends.numba_backend._jit import VECTOR_BYTES, Lazy, intrinsic, ty
 
 I64 = ir.IntType(64)
 
-arrayobj: Any = Lazy("numba.np.arrayobj")
+concise: Any = Lazy("fastnn.backends.numba_backend._concise")
 
 
 @intrinsic
@@ -34,11 +34,7 @@ def view(typing: Any, zero: Any, address: Any, n: Any) -> Any:
     array = types.Array(zero, 1, "C")
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        made = arrayobj.make_array(array)(context, builder)
-        data = builder.inttoptr(arguments[1], context.get_data_type(zero).as_pointer())
-        size = ir.Constant(I64, context.get_abi_sizeof(context.get_data_type(zero)))
-        arrayobj.populate_array(made, data, [arguments[2]], [size], size, None)
-        return made._getvalue()
+        return concise.array_of(context, builder, array, arguments[1], [arguments[2]], [None], arguments[2])
 
     return array(zero, types.int64, types.int64), generate
 
@@ -49,12 +45,10 @@ def table(typing: Any, zero: Any, address: Any, rows: Any, columns: Any) -> Any:
     array = types.Array(zero, 2, "C")
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        made = arrayobj.make_array(array)(context, builder)
-        data = builder.inttoptr(arguments[1], context.get_data_type(zero).as_pointer())
         size = ir.Constant(I64, context.get_abi_sizeof(context.get_data_type(zero)))
-        strides = [builder.mul(arguments[3], size), size]
-        arrayobj.populate_array(made, data, arguments[2:], strides, size, None)
-        return made._getvalue()
+        strides = [builder.mul(arguments[3], size), None]
+        items = builder.mul(arguments[2], arguments[3])
+        return concise.array_of(context, builder, array, arguments[1], arguments[2:], strides, items)
 
     return array(zero, types.int64, types.int64, types.int64), generate
 

@@ -10,18 +10,19 @@ is looked up once. (``fastnn bench start`` prints what a program takes from an e
 from __future__ import annotations
 
 import contextlib
-import inspect
+import functools
+import gc
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import llvmlite.binding as llvm
 import numba
 from llvmlite import ir
 from numba import types
-from numba.core import compiler, registry, typed_passes, untyped_passes
-from numba.core.analysis import dead_branch_prune
+from numba.core import compiler, registry
 from numba.core.base import BaseContext
 from numba.core.bytecode import FunctionIdentity
-from numba.core.codegen import JITCodeLibrary
+from numba.core.codegen import CodeLibrary
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.cpu import CPUTargetOptions
 from numba.core.runtime.nrt import rtsys
@@ -30,12 +31,22 @@ from numba.core.typing.templates import infer, infer_global, make_intrinsic_temp
 from numba.core.typing.typeof import typeof_impl
 from numba.extending import overload
 
-from fastnn.backends.numba_backend import _compiling, _jit
+from fastnn.backends.numba_backend import _compiling, _concise, _jit, _passes
+from fastnn.backends.numba_backend._linking import Jobs, Linker, Part, Text, part_of
 
-__all__ = ["OPTIONS", "Kernels", "assembly", "intrinsic_type", "machine_code", "numba", "tell"]
+__all__ = [
+    "OPTIONS",
+    "Kernels",
+    "assembly",
+    "intrinsic_type",
+    "jobs",
+    "machine_code",
+    "numba",
+    "tell",
+]
 
 OPTIONS: dict[str, Any] = {"nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False,
-                           **_jit.FLAGS}  # fmt: skip
+                           "debug": False, **_jit.FLAGS}  # fmt: skip
 """Numba's options for kernels."""
 
 _compiling.hold_interrupts()
@@ -123,82 +134,87 @@ class _Codegen:
         """Leave the environment alone: kernels raise no exceptions and hold no objects of Python's."""
 
 
-class Source(JITCodeLibrary):  # type: ignore[misc]
+@functools.cache
+def _head(codegen: Any) -> str:
+    """Return the first lines of a module."""
+    return "\n".join(str(codegen._create_empty_module("")).splitlines()[1:])
+
+
+class Source(CodeLibrary):  # type: ignore[misc]
     """A function as IR, to be linked into what calls it; never machine code."""
+
+    def __init__(self, codegen: Any, name: str) -> None:
+        super().__init__(codegen, name)
+        self._modules: list[ir.Module] = []
+        self._libraries: dict[Any, None] = {}
+        self._shared_module: Any = None
 
     @property
     def codegen(self) -> Any:
         return _Codegen(self._codegen)
 
-    def _optimize_functions(self, ll_module: Any) -> None:
-        ll_module.data_layout = self._codegen._data_layout
+    def add_ir_module(self, ir_module: ir.Module) -> None:
+        self._raise_if_finalized()
+        self._modules.append(ir_module)
 
     def add_linking_library(self, library: Any) -> None:
         if library is not rtsys.library:
-            super().add_linking_library(library)
+            self._libraries[library] = None
 
     def finalize(self) -> None:
-        self._raise_if_finalized()
-        for library in dict.fromkeys(self._linking_libraries):
-            self._final_module.link_in(library._get_module_for_linking(), preserve=True)
         self._finalized = True
+
+    def apart(self, name: str) -> None:
+        """Let a function stay one of its own where it is called."""
+        for module in self._modules:
+            module.globals[name].attributes.add("noinline")
+
+    @functools.cached_property
+    def parts(self) -> list[Part]:
+        """What is its own, as text; its modules, of many thousand objects, go."""
+        parts = [part_of(module) for module in self._modules]
+        self._modules.clear()
+        return parts
+
+    def text(self) -> Text:
+        """Return all that it is made of."""
+        found: dict[Any, None] = {}
+        work: list[Any] = [self]
+        while work:
+            library = work.pop()
+            if library not in found:
+                found[library] = None
+                work += getattr(library, "_libraries", ())
+        parts = [part for library in found if isinstance(library, Source) for part in library.parts]
+        others = [each._get_module_for_linking().as_bitcode() for each in found if not isinstance(each, Source)]
+        return Text(_head(self._codegen), parts, others)
+
+    def create_ir_module(self, name: str) -> ir.Module:
+        return ir.Module(name)
 
     def get_pointer_to_function(self, name: str) -> int:
         return 0
 
-    def optimize(self, symbol: str, apart: str) -> None:
-        """Optimize all that is linked in; only ``symbol`` is seen from outside.
+    def get_function(self, name: str) -> Any:
+        return self._get_module_for_linking().get_function(name)
 
-        ``apart`` stays a function of its own: inlined, it would lose what ``wide_vectors`` says of it.
-        """
-        self.finalize()
-        self._final_module.get_function(apart).add_function_attribute("noinline")
-        for group in (self._final_module.functions, self._final_module.global_variables):
-            for each in group:
-                if not each.is_declaration and each.name != symbol:
-                    each.linkage = "internal"
-        self._optimize_final_module()
-        self._final_module.verify()
-        self._verify_declare_only_symbols()
+    def get_llvm_str(self) -> str:
+        return str(self._get_module_for_linking())
 
-    def foreign(self) -> set[str]:
-        """Return what is called or read outside, without what LLVM defines."""
-        found = {f.name for f in self._final_module.functions if f.is_declaration and not f.name.startswith("llvm.")}
-        return found | {v.name for v in self._final_module.global_variables if v.is_declaration}
+    def get_asm_str(self) -> str:
+        return str(self._codegen._tm.emit_assembly(self._get_module_for_linking()))
+
+    def _get_module_for_linking(self) -> Any:
+        """Return it as a module, for what Numba compiles and links it into."""
+        if self._shared_module is None:
+            text = self.text()
+            self._shared_module = llvm.parse_assembly(text.whole())
+            for each in text.bitcode:
+                self._shared_module.link_in(llvm.parse_bitcode(each))
+        return self._shared_module
 
 
 # --- the compiler ---------------------------------------------------------------------------------
-
-
-def _prune_branches(state: Any) -> None:
-    """Remove branches whose conditions are constants: what a maker's arguments decide."""
-    dead_branch_prune(state.func_ir, state.args)
-
-
-def _infer_types(state: Any) -> None:
-    """Infer all types of a function; Numba's own pass asks besides that only counted arrays be returned."""
-    found = typed_passes.type_inference_stage(
-        state.typingctx, state.targetctx, state.func_ir, state.args, state.return_type, state.locals
-    )
-    state.typemap, state.return_type, state.calltypes = found.typemap, found.return_type, found.calltypes
-
-
-PASSES = (
-    untyped_passes.TranslateByteCode,
-    untyped_passes.FixupArgs,
-    untyped_passes.IRProcessing,
-    untyped_passes.RewriteSemanticConstants,
-    _prune_branches,
-    untyped_passes.GenericRewrites,
-    untyped_passes.ReconstructSSA,
-    _prune_branches,
-    _infer_types,
-    typed_passes.PreLowerStripPhis,
-    typed_passes.IRLegalization,
-    typed_passes.NativeLowering,
-    typed_passes.NoPythonBackend,
-)
-"""What kernels need of Numba's passes: they hold no closures, array expressions, ``with`` or exceptions."""
 
 
 class _Passes:
@@ -210,11 +226,8 @@ class _Passes:
         self.exec_times: dict[str, Any] = {}
 
     def run(self, state: Any) -> None:
-        for each in PASSES:
-            if inspect.isclass(each):
-                each().run_pass(state)  # type: ignore[attr-defined]
-            else:
-                each(state)
+        for each in _passes.PASSES:
+            each(state)
 
 
 class Kernels(compiler.CompilerBase):  # type: ignore[misc]
@@ -222,7 +235,7 @@ class Kernels(compiler.CompilerBase):  # type: ignore[misc]
 
     def compile_extra(self, function: Any) -> Any:
         tell()
-        self.state.targetctx.get_function = _remembered_search(self.state.targetctx)
+        _write_concisely(self.state.targetctx)
         if self.state.library is None:
             self.state.library = Source(self.state.targetctx.codegen(), function.__qualname__)
         return super().compile_extra(function)
@@ -235,6 +248,36 @@ _IMPLEMENTATIONS: dict[Any, Any] = {}
 """How calls found before are lowered, by what is called with which types."""
 
 
+def _write_concisely(target: Any) -> None:
+    """Let what is compiled with a target context be written in fewer instructions than Numba's."""
+    target.get_function = _remembered_search(target)
+    target.pair_first, target.pair_second = _concise.pair_first, _concise.pair_second
+    target.get_abi_sizeof = functools.partial(_size, target)
+    if not numba.config.BOUNDSCHECK:
+
+        def insert_user_function(function: Any, described: Any, libraries: Any = ()) -> None:
+            code = _concise.call_of(described, libraries)
+            target._defns[function].append(code, code.signature)
+
+        target.insert_user_function = insert_user_function
+
+
+_SIZES: dict[str, int] = {}
+"""Bytes that a type of LLVM's takes up, by its text."""
+
+
+def _size(target: Any, kind: Any) -> int:
+    """Return the bytes of a type; Numba lets LLVM parse a module for each answer."""
+    if isinstance(kind, ir.IntType) and kind.width in (8, 16, 32, 64):
+        return int(kind.width) // 8
+    if isinstance(kind, ir.FloatType | ir.DoubleType):
+        return 4 if isinstance(kind, ir.FloatType) else 8
+    text = str(kind)
+    if text not in _SIZES:
+        _SIZES[text] = BaseContext.get_abi_sizeof(target, kind)
+    return _SIZES[text]
+
+
 def _remembered_search(target: Any) -> Callable[..., Any]:
     """Return a target context's search for how a call is lowered, which remembers what it found."""
     search = target.get_function
@@ -242,6 +285,12 @@ def _remembered_search(target: Any) -> Callable[..., Any]:
     def get_function(function: Any, signature: Any, _firstcall: bool = True) -> Any:
         if function == "__array__":
             raise NotImplementedError  # Numba asks so for every access whether arrays are of some other library's kind
+        code = _concise.definition(function, signature)
+        if code is not None:
+            return _concise.Concise(code, target, signature, lambda: get_function_of_numba(function, signature))
+        return get_function_of_numba(function, signature, _firstcall)
+
+    def get_function_of_numba(function: Any, signature: Any, _firstcall: bool = True) -> Any:
         key = function, signature
         found = _IMPLEMENTATIONS.get(key)
         if found is None:
@@ -270,7 +319,7 @@ def _remembering() -> Iterator[None]:
 
     def get_call_type(self: Any, context: Any, arguments: Any, named: Any) -> Any:
         key = self, tuple(arguments), tuple(named.items())
-        found = _SIGNATURES.get(key)
+        found = _SIGNATURES.get(key) or _concise.signature(*key)
         if found is None:
             found = look_up(self, context, arguments, named)
             if found is not None:
@@ -294,25 +343,47 @@ def _remembering() -> Iterator[None]:
             setattr(kind, name, function)
 
 
-@global_compiler_lock  # type: ignore[untyped-decorator]
-def machine_code(function: Callable[..., None], symbol: str) -> tuple[bytes, bool]:
-    """Return an op's machine code: an object file in which ``symbol`` takes five int64 and returns nothing.
+@contextlib.contextmanager
+def _without_collecting() -> Iterator[None]:
+    """Let Python look for garbage again when an op is compiled: Numba's structures are large and full of cycles."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
-    And whether it runs without Numba.
+
+@global_compiler_lock  # type: ignore[untyped-decorator]
+def machine_code(function: Callable[..., None], symbol: str) -> Callable[[Linker], tuple[bytes, bool]]:
+    """Return what makes an op's machine code, on any thread: LLVM's half of the work; Numba's is done.
+
+    That is an object file in which ``symbol`` takes five int64 and returns nothing, and whether it runs without Numba.
     """
-    whole = _linked(function, symbol)
-    return bytes(whole._codegen._tm.emit_object(whole._final_module)), whole.foreign() <= KNOWN
+    with _without_collecting():
+        text, bitcode = _linked(function, symbol)
+
+    def make(linker: Linker) -> tuple[bytes, bool]:
+        code, outside = linker.object_code(text, bitcode)
+        return code, outside <= KNOWN
+
+    return make
+
+
+def jobs(second: bool) -> Jobs:
+    """Return what runs LLVM's half, on a second thread too if wanted."""
+    return Jobs(registry.cpu_target.target_context.codegen(), second)
 
 
 @global_compiler_lock  # type: ignore[untyped-decorator]
 def assembly(function: Callable[..., None]) -> str:
     """Return an op's machine code as text, for people and tests."""
-    whole = _linked(function, "op")
-    return str(whole._codegen._tm.emit_assembly(whole._final_module))
+    return Linker(registry.cpu_target.target_context.codegen()).assembly(*_linked(function, "op"))
 
 
-def _linked(function: Callable[..., None], symbol: str) -> Source:
-    """Return an op with all it calls, optimized; it is called by ``symbol``."""
+def _linked(function: Callable[..., None], symbol: str) -> tuple[str, list[bytes]]:
+    """Return the text of an op with all it calls, and what else it needs; only ``symbol`` is seen from outside."""
     arguments = (types.int64,) * _jit.OP_ARGUMENTS
     flags = compiler.Flags()
     CPUTargetOptions.parse_as_flags(flags, {"nopython": True, **OPTIONS})
@@ -322,11 +393,14 @@ def _linked(function: Callable[..., None], symbol: str) -> Source:
             target.typing_context, target.target_context, function, args=arguments, return_type=types.none,
             flags=flags, locals={}, pipeline_class=Kernels,
         )  # fmt: skip
-        whole = Source(target.target_context.codegen(), symbol)
+        codegen = target.target_context.codegen()
+        whole = Source(codegen, symbol)
         whole.add_ir_module(_door(done, symbol))
         whole.add_linking_library(done.library)
-        whole.optimize(symbol, apart=done.fndesc.llvm_func_name)
-        return whole
+        # inlined, it would lose what ``wide_vectors`` says of it
+        done.library.apart(done.fndesc.llvm_func_name)
+        text = whole.text()
+        return text.whole().replace("define linkonce_odr ", "define internal "), text.bitcode
 
 
 def _door(done: Any, symbol: str) -> Any:
@@ -336,11 +410,12 @@ def _door(done: Any, symbol: str) -> Any:
     the process by an illegal instruction.
     """
     context = done.target_context
-    module = context.codegen()._create_empty_module(symbol)
+    module = ir.Module(symbol)
     of_numba = context.call_conv.get_function_type(types.none, done.signature.args)
     callee = ir.Function(module, of_numba, done.fndesc.llvm_func_name)
     word = ir.IntType(64)
     door = ir.Function(module, ir.FunctionType(ir.VoidType(), [word] * len(done.signature.args)), symbol)
+    door.linkage = "external"
     builder = ir.IRBuilder(door.append_basic_block())
     status, _ = context.call_conv.call_function(builder, callee, types.none, done.signature.args, door.args)
     if numba.config.BOUNDSCHECK:

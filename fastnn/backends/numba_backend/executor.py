@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.backends.numba_backend import _jit, _launch, _layout, _team, walker, workspace
+from fastnn.backends.numba_backend import _jit, _launch, _layout, _team, random, walker, workspace
 from fastnn.backends.numba_backend._layout import BLOCK, LEAST_PER_BLOCK
 from fastnn.backends.numba_backend.lowering import Lowering, Program
 from fastnn.optimizers import Optimizer
@@ -118,10 +118,17 @@ class NumbaExecutor:
         blocks = -(-batch // per)
         found = self._programs.get((*what, per))
         if found is None or found.blocks < blocks or found.samples < batch or found.workers < workers:
-            lowering = Lowering(
-                self, program, x_type.type, None if y_type is None else y_type.type, blocks, batch, workers, per
-            )
-            found = lowering.program(predictions, check)
+            y_kind = None if y_type is None else y_type.type
+
+            def lower() -> Program:
+                lowering = Lowering(self, program, x_type.type, y_kind, blocks, batch, workers, per)
+                made = lowering.program(predictions, check)
+                if program == "train":
+                    random.ask_for_permutation()
+                walker.ask_for_ops()
+                return made
+
+            found = _jit.together(lower)
             if not _jit.is_planning():
                 self._programs[(*what, per)] = found
         return found

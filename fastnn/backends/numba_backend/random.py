@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.backends.numba_backend._jit import call_op, defined, entry, inner, types
+from fastnn.backends.numba_backend._jit import call_op, defined, entry, inner, op, types
 from fastnn.backends.numba_backend._memory import view, wide_vectors
 from fastnn.backends.numba_backend.orthogonal import orthonormal_columns
 from fastnn.backends.numba_backend.single_source import cast, share, share_module
@@ -225,6 +225,11 @@ def make_fill_permutation() -> Callable[..., None]:
         permutation_into(key, more[0], view(0, more[2], more[1]))
 
     return fill_permutation
+
+
+def ask_for_permutation() -> None:
+    """Let what ``permutation`` calls be compiled with other ops; see ``_jit.together``."""
+    op(make_fill_permutation)
 
 
 def uniform(seed: int, purpose: int, step: int, layer: int, n: int, dtype: Any, first: int = 0) -> NDArray[Any]:

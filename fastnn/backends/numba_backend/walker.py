@@ -209,6 +209,11 @@ def make_walk() -> Callable[..., None]:
     return walk
 
 
+def ask_for_ops() -> None:
+    """Let what the functions below call be compiled with other ops; see ``_jit.together``."""
+    op(make_walk)
+
+
 class Job:
     """What ``make_walk`` is told, in memory; its tables and its context stay where they are.
 
