@@ -37,7 +37,9 @@ def run(command: list[str], **variables: str) -> tuple[float, str]:
     FastnnError
         If it fails: with the last line that it wrote.
     """
-    environment = {k: v for k, v in os.environ.items() if k != "JAX_COMPILATION_CACHE_DIR"}
+    # peers are installed, with their bytecode; a working tree gets its own in the first turn
+    unwanted = "JAX_COMPILATION_CACHE_DIR", "PYTHONDONTWRITEBYTECODE"
+    environment = {k: v for k, v in os.environ.items() if k not in unwanted}
     # for every program, also a peer's, or some would search one folder less
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(PACKAGE), os.environ.get("PYTHONPATH")]))
     environment.update(variables)
