@@ -72,17 +72,6 @@ cgutils: Any = Lazy("numba.core.cgutils")
 """Numba, its types and its tools for writing LLVM code, for definitions of intrinsics and signatures of entries."""
 
 
-class Borrowed:
-    """Something of Numba's that kernels call."""
-
-    def __init__(self, module: str, name: str) -> None:
-        self.module, self.name = module, name
-
-    @property
-    def real(self) -> Any:
-        return getattr(importlib.import_module(self.module), self.name)
-
-
 class Inner:
     """A function that kernels call; what is compiled of it becomes part of them."""
 

@@ -39,6 +39,19 @@ def view(typing: Any, zero: Any, address: Any, n: Any) -> Any:
     return array(zero, types.int64, types.int64), generate
 
 
+@intrinsic(prefer_literal=True)
+def elements(typing: Any, zero: Any, address: Any, n: Any) -> Any:
+    """Return ``n`` elements of the type of ``zero`` at ``address`` as a tuple; ``n`` is a literal."""
+    made = types.UniTuple(zero, n.literal_value)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        first = builder.inttoptr(arguments[1], context.get_data_type(zero).as_pointer())
+        parts = [builder.load(builder.gep(first, [ir.Constant(I64, i)])) for i in range(n.literal_value)]
+        return context.make_tuple(builder, made, parts)
+
+    return made(zero, types.int64, n), generate
+
+
 @intrinsic
 def table(typing: Any, zero: Any, address: Any, rows: Any, columns: Any) -> Any:
     """Return ``rows`` x ``columns`` elements of the type of ``zero`` at ``address`` as an array."""
@@ -92,4 +105,4 @@ def wide_vectors(typing: Any) -> Any:
     return types.void(), generate
 
 
-__all__ = ["I64", "call", "float_from_int_bits", "table", "view", "wide_vectors"]
+__all__ = ["I64", "call", "elements", "float_from_int_bits", "table", "view", "wide_vectors"]

@@ -21,9 +21,18 @@ REWRITES = (static_getitem.RewriteConstGetitems, static_getitem.RewriteConstSeti
 """What is written in another way where indices and operands are constants."""
 
 
+class _Interpreter(interpreter.Interpreter):  # type: ignore[misc]
+    """Numba's reading of bytecode."""
+
+    def post_process(self, peepholes: list[Any], function: Any) -> Any:
+        """Mend what bytecode says in roundabout ways: kernels have arguments after a star, no ``with``, no ``{}``."""
+        wanted = (interpreter.peep_hole_list_to_tuple, interpreter.peep_hole_call_function_ex_to_call_function_kw)
+        return super().post_process([each for each in peepholes if each in wanted], function)
+
+
 def translate(state: Any) -> None:
     """Turn bytecode into Numba's IR, in which a loop has one way back."""
-    made = interpreter.Interpreter(state.func_id).interpret(state.bc)
+    made = _Interpreter(state.func_id).interpret(state.bc)
     assert not made.is_generator, "kernels are no generators"
     made.blocks = transforms.canonicalize_cfg(made.blocks)
     state.func_ir = made

@@ -79,13 +79,6 @@ def _typeof_intrinsic(value: _jit.Intrinsic, context: Any) -> Any:
     return value.kind
 
 
-@typeof_impl.register(_jit.Borrowed)
-def _typeof_borrowed(value: _jit.Borrowed, context: Any) -> Any:
-    real, typing = value.real, registry.cpu_target.typing_context
-    typing.refresh()
-    return typing.resolve_value_type(real)
-
-
 def intrinsic_type(handle: Any, definition: Callable[..., Any], prefer_literal: bool) -> Any:
     """Return Numba's type of LLVM code that ``definition`` makes."""
     template = make_intrinsic_template(handle, definition, definition.__name__, prefer_literal=prefer_literal)

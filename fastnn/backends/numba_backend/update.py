@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fastnn.backends.numba_backend._jit import Borrowed, inner
+from fastnn.backends.numba_backend._jit import inner
 from fastnn.backends.numba_backend._layout import LOSS, OPERANDS, SAMPLES, SCALARS
-from fastnn.backends.numba_backend._memory import float_from_int_bits, view
+from fastnn.backends.numba_backend._memory import elements, float_from_int_bits, view
 from fastnn.backends.numba_backend.reduction import make_sum_formula
 from fastnn.backends.numba_backend.single_source import share
 from fastnn.contract import VECTOR_LANES
@@ -21,8 +21,6 @@ from fastnn.regularizers import gradient as penalty_gradient
 from fastnn.regularizers import penalty
 
 share(penalty_gradient)
-
-to_fixed_tuple: Any = Borrowed("numba.np.unsafe.ndarray", "to_fixed_tuple")
 
 
 def _square(x, a, b):
@@ -94,7 +92,7 @@ def make_update(update: Callable[..., Any], slots: int, scalars: int, penalty: b
     @inner
     def update_weights(zero, size, context, operands, offset, stride, sums, between, rows, n):
         r = view(0, operands, 4)
-        constants = to_fixed_tuple(view(zero, view(0, context, 16)[SCALARS], scalars), scalars)
+        constants = elements(zero, view(0, context, 16)[SCALARS], scalars)
         by, exact = divisor(zero, view(0, context, 16)[SAMPLES])
         if penalty or clip:
             for m in range(rows):
@@ -126,7 +124,7 @@ def make_vector_update(dtype: Any, update: Callable[..., Any], slots: int, scala
     def vector_update(context, record, first_item, last_item, scratch):
         zero = dtype(0)
         r = view(0, record + 8 * OPERANDS, 5)
-        constants = to_fixed_tuple(view(zero, view(0, context, 16)[SCALARS], scalars), scalars)
+        constants = elements(zero, view(0, context, 16)[SCALARS], scalars)
         first = first_item * CHUNK
         n = min(r[0], last_item * CHUNK) - first
         at = first * size
