@@ -16,7 +16,7 @@ from fastnn.backends.numba_backend._memory import view
 from fastnn.backends.numba_backend._pairwise import add_pairwise, finish_pairwise
 from fastnn.backends.numba_backend._prefetch import fetch_line, fetch_to_write
 from fastnn.backends.numba_backend._recording import Gradient
-from fastnn.backends.numba_backend._tiles import FROM_MEMORY, product_tile, transpose_tile
+from fastnn.backends.numba_backend._tiles import FROM_MEMORY, add_square, product_tile, transpose_tile
 from fastnn.backends.numba_backend.dense import sample_at
 from fastnn.contract import SAMPLE_BLOCK, SAMPLE_GROUP
 from fastnn.plan.plan import Op, Parameter, Tensor
@@ -64,26 +64,28 @@ def _add_products(zero, size, a, table, shift, to, panel, units, vectors, n, wei
 def add_samples(zero, size, a, to, units, n):
     """Add one block's ``n`` samples to the sums of ``units`` rows, sample by sample: the gradient of biases.
 
-    Eight rows at a time, since each sum is a chain of additions that wait for one another.
+    As far as whole vectors go, squares are transposed, so that each addition is of a vector of units.
     """
+    width = VECTOR_BYTES // size
+    rows, samples = units // width * width, n // width * width
+    for m in range(0, rows, width):
+        for j in range(0, samples, width):
+            add_square(zero, a + (m * BLOCK + j) * size, BLOCK, to + m * size)
+    if samples > 0:
+        _add_singly(zero, size, a + rows * BLOCK * size, to + rows * size, units - rows, samples)
+    _add_singly(zero, size, a + samples * size, to, units, n - samples)
+
+
+@inner
+def _add_singly(zero, size, a, to, units, n):
+    """Add ``n`` samples to the sums of ``units`` rows.
+
+    Four rows at a time, since each sum is a chain of additions that wait for one another.
+    """
+    if n == 0:
+        return
     sums = view(zero, to, units)
     m = 0
-    while m + 8 <= units:
-        x = view(zero, a + m * BLOCK * size, 8 * BLOCK)
-        s0, s1, s2, s3 = sums[m], sums[m + 1], sums[m + 2], sums[m + 3]
-        s4, s5, s6, s7 = sums[m + 4], sums[m + 5], sums[m + 6], sums[m + 7]
-        for j in range(n):
-            s0 += x[j]
-            s1 += x[BLOCK + j]
-            s2 += x[2 * BLOCK + j]
-            s3 += x[3 * BLOCK + j]
-            s4 += x[4 * BLOCK + j]
-            s5 += x[5 * BLOCK + j]
-            s6 += x[6 * BLOCK + j]
-            s7 += x[7 * BLOCK + j]
-        sums[m], sums[m + 1], sums[m + 2], sums[m + 3] = s0, s1, s2, s3
-        sums[m + 4], sums[m + 5], sums[m + 6], sums[m + 7] = s4, s5, s6, s7
-        m += 8
     while m + 4 <= units:
         x = view(zero, a + m * BLOCK * size, 4 * BLOCK)
         s0, s1, s2, s3 = sums[m], sums[m + 1], sums[m + 2], sums[m + 3]

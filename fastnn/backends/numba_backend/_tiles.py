@@ -347,6 +347,27 @@ def transpose_tile(typing: Any, zero: Any, table: Any, source: Any, source_row: 
 
 
 @intrinsic
+def add_square(typing: Any, zero: Any, source: Any, source_row: Any, sums: Any) -> Any:
+    """Add a square tile, one vector wide, to a vector of sums: ``sums[i] += source[i, j]``, j ascending.
+
+    Rows of the source lie ``source_row`` elements apart.
+    """
+    signature = types.void(zero, *[types.int64] * 3)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        v = _Vectors(context, builder, zero)
+        source, source_row, sums = arguments[1:]
+        rows = [builder.add(source, builder.mul(v.bytes(source_row), _constant(i))) for i in range(v.lanes)]
+        total = v.load(sums)
+        for column in turned(v, rows):
+            total = builder.fadd(total, column)
+        v.store(total, sums)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@intrinsic
 def transpose_pieces(typing: Any, zero: Any, table: Any, shift: Any, target: Any, target_row: Any) -> Any:
     """Write ``PIECE_BYTES`` of as many rows as a vector has lanes, transposed: ``target[t, i] = row i [t]``.
 
