@@ -321,10 +321,10 @@ class Lowering:
         plan, name = self.plan, self.name
         learns = name in ("gradients", "train")
         backward = backward_order(plan, self.per) if learns else ()
-        later = backward if name == "predict" else plan.value + backward
+        later = backward if name == "predict" else loss.with_gradient(plan.value + backward)
         forward = plan.forward if predictions else needed_forward(plan, later)
-        forward, value, backward = merged(plan, (forward, () if name == "predict" else plan.value, backward))
-        ops = forward + value + backward
+        forward, later = merged(plan, (forward, later))
+        ops = forward + later
         self.allocate(ops, transient=not any(map(needs_all_samples, ops)))
         # steps on several threads, with tensors that all regions can reach
         self._few_samples = learns and self.workers > 1 and not self._transient and any(map(self._shares_weights, ops))
@@ -347,16 +347,14 @@ class Lowering:
         assert plan.terms is not None
         self.record(op(data.make_pack_targets, self.dtype, self.y_type, plan.loss.labels), 0, self.at(plan.targets),
                     self.block_bytes, plan.targets.rows, self.at(plan.weights), plan.targets.shape[-1])  # fmt: skip
-        for o in value:
-            self.lower(o)
         gradients = []
+        for o in later:
+            if o.kind in LOWER_GRADIENTS:
+                self._enter(BLOCKS)
+                gradients += LOWER_GRADIENTS[o.kind](o, self)
+            else:
+                self.lower(o)
         if learns:
-            for o in backward:
-                if o.kind in LOWER_GRADIENTS:
-                    self._enter(BLOCKS)
-                    gradients += LOWER_GRADIENTS[o.kind](o, self)
-                else:
-                    self.lower(o)
             self._enter(BLOCKS)
         terms, between = self.lasting(plan.terms)
         work = self._work
