@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import signal
 import sys
@@ -497,6 +498,7 @@ def test_ctrl_c_while_compiling():
 def test_ctrl_c_waits_for_the_function_that_is_compiled():
     """Inside LLVM's callbacks it would be lost; Numba holds this lock, maybe more than once, while it compiles."""
     get_backend("numba")
+    importlib.import_module("fastnn.backends.numba_backend._pipeline")  # whatever has been compiled before
     from numba.core.compiler_lock import global_compiler_lock
 
     handler, whole = signal.getsignal(signal.SIGINT), []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -45,6 +45,6 @@ class Data:
 
     def ordered(self, order: Array | None) -> Data:
         """Return the same data in another order."""
-        found = replace(self, order=order)
+        found = Data(self.x, self.y, self.weight, order)
         found.__dict__["addresses"] = self.addresses
         return found
