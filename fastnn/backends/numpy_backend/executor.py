@@ -13,6 +13,7 @@ import numpy as np
 from fastnn.backends.numpy_backend import (
     convolution,
     embedding,
+    finite,
     layer_normalization,
     masks,
     noise,
@@ -26,7 +27,6 @@ from fastnn.backends.numpy_backend import (
 from fastnn.backends.numpy_backend.activation import activation_backward, activation_forward
 from fastnn.backends.numpy_backend.branch import add_in_place
 from fastnn.backends.numpy_backend.dense import dense_backward_input, dense_backward_weights, dense_forward
-from fastnn.backends.numpy_backend.finite import all_finite
 from fastnn.backends.numpy_backend.loss import (
     loss_gradient,
     loss_value,
@@ -139,7 +139,7 @@ class NumpyExecutor:
                            losses[step])  # fmt: skip
                 if check:
                     rows = slice(first, first + n) if data.order is None else data.order[first : first + n]
-                    losses[step, 0] = not all_finite(data.x[rows])
+                    losses[step, 0] = not finite.all_finite(data.x[rows])
                 first = first + n if first + n < data.samples else 0
         return losses
 
