@@ -25,13 +25,13 @@ from fastnn.backends.numba_backend._memory import float_from_int_bits, view
 from fastnn.backends.numba_backend._recording import Gradient, Recipe, bits_of
 from fastnn.backends.numba_backend._sample_groups import make_position_sums, make_sum_partials, partial_items
 from fastnn.backends.numba_backend._tiles import tile_rows
-from fastnn.backends.numba_backend.dense import block_lanes
+from fastnn.backends.numba_backend.dense import TALL, block_lanes
 from fastnn.plan.convolution import Convolution
 from fastnn.plan.plan import Op, Parameter, Tensor
 
 
 def _make_gather(vectors: int) -> Any:
-    tall = tile_rows(vectors)
+    tall = TALL if vectors == TILE_VECTORS else tile_rows(vectors)
 
     @inner
     def gather(zero, limit, size, w, w_unit, w_channel, x, channels, taps, count, z, units, bias):
@@ -40,12 +40,11 @@ def _make_gather(vectors: int) -> Any:
         m = 0
         while m < units:
             rest = units - m
-            rows = tall if rest >= tall and tall > 6 else 6 if rest == 6 or rest >= 10 else part(rest, 4)
+            # of 7 to 9 rows rather parts of 4 and 3 than what 6 leave
+            rows = tall if rest == tall or (rest >= tall and (tall != TALL or rest >= 10)) else part(rest, 4)
             a, c, b = w + m * w_unit, z + m * row, bias + m * size
             if rows == tall:
                 gather_tile(zero, tall, vectors, a, w_unit, w_channel, x, row, channels, taps, count, c, row, b, limit)
-            elif rows == 6:
-                gather_tile(zero, 6, vectors, a, w_unit, w_channel, x, row, channels, taps, count, c, row, b, limit)
             elif rows == 4:
                 gather_tile(zero, 4, vectors, a, w_unit, w_channel, x, row, channels, taps, count, c, row, b, limit)
             elif rows == 3:
