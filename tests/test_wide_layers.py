@@ -99,6 +99,7 @@ def test_shapes_of_items():
     for units, panels, samples in ((64, 1, 32), (128, 13, 128), (2048, 64, 1024), (2048, 32, 32), (1000, 7, 10**6)):
         rows, together = _panel_weights.item_shape(units, panels, samples)
         assert 12 <= rows <= _panel_weights.ROWS and 1 <= together <= panels
+        assert _panel_weights.item_shape(units, panels, samples, alone=True)[0] >= rows
         many = -(-units // rows) * -(-panels // together)
         assert many >= _panel_weights.ENOUGH_ITEMS or (rows, together) == (12, 1)
 

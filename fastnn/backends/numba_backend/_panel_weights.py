@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fastnn.backends.numba_backend._dense_weights import FINISH_OPERANDS, add_samples, chain_pays
+from fastnn.backends.numba_backend._dense_weights import FINISH_OPERANDS, SHARING_PAYS, add_samples, chain_pays
 from fastnn.backends.numba_backend._jit import TILE_VECTORS, VECTOR_BYTES, inner
 from fastnn.backends.numba_backend._layout import (
     BLOCK,
@@ -187,15 +187,15 @@ def make_panel_backward_weights(dtype: Any, finish: Callable[..., None]) -> Call
     return panel_backward_weights
 
 
-def item_shape(units: int, panels: int, samples: int) -> tuple[int, int]:
-    """Return how many units and how many panels an item of a layer's weights has.
+def item_shape(units: int, panels: int, samples: int, alone: bool = False) -> tuple[int, int]:
+    """Return how many units and how many panels an item of a layer's weights has; large ones for a thread ``alone``.
 
     Where all samples' activations of many panels stay in the second cache, few units and long stretches of their rows
     of W: read and written in order, from wherever they lie. Else many units, for which a panel is fetched once.
     """
     together = min(panels, max(1, CACHED_BYTES // (samples * PANEL_BYTES)))
     rows = ROWS if together == 1 else ROWS // 2 if together <= 8 else ROWS // 4
-    while -(-panels // together) * -(-units // rows) < ENOUGH_ITEMS:
+    while not alone and -(-panels // together) * -(-units // rows) < ENOUGH_ITEMS:
         if together > 1:
             together = (together + 1) // 2
         elif rows > ROWS // 4:
@@ -229,9 +229,10 @@ def lower_panel_weights(o: Op, low: Any) -> list[Gradient]:
     low.record_block_op(make_keep_panels, low.at(a), low.block_bytes, features, packed, between_panels)
     at, between = low.lasting(dz)
     b_offset = b.offset if isinstance(b, Parameter) else -1
+    alone = 2.0 * units * features * low.samples < SHARING_PAYS
     gradients = []
     for part, (first, count) in enumerate(low.parts_of(o, units)):
-        rows, together = item_shape(count, panels, low.samples)
+        rows, together = item_shape(count, panels, low.samples, alone)
         operands = (at + first * BLOCK * low.size, between, packed, between_panels, count, features,
                     w.offset + first * features, b_offset if b_offset < 0 else b_offset + first, rows,
                     together)  # fmt: skip

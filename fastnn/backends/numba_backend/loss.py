@@ -16,6 +16,7 @@ from fastnn.backends.numba_backend._recording import Recipe, bits_of, rows_of
 from fastnn.backends.numba_backend.activation import exponentials, top_and_sum
 from fastnn.backends.numba_backend.dense import block_lanes
 from fastnn.backends.numba_backend.single_source import share
+from fastnn.backends.numba_backend.update import mean_by
 from fastnn.formulas import log
 from fastnn.plan.plan import Op
 
@@ -86,14 +87,21 @@ def make_loss_gradient(
         n, lanes = block_lanes(c, item, size)
         shift = base
         weight = view(zero, r[2] + shift, lanes)
-        over = dtype(r[7])
+        over, exact = mean_by(zero, r[7])
         for i in range(r[5]):
             at = shift + i * BLOCK * size
             p, y, a = view(zero, r[0] + at, lanes), view(zero, r[1] + at, lanes), view(zero, r[8] + at, lanes)
             dp = view(zero, r[3] + at, lanes)
-            for j in range(lanes):
-                d = formula(y[j], p[j], a[j], delta)
-                dp[j] = d / over * weight[j] if divided else d * weight[j]
+            # one loop for each way: a branch inside would keep it from vectorising
+            if divided and not exact:
+                for j in range(lanes):
+                    dp[j] = formula(y[j], p[j], a[j], delta) / over * weight[j]
+            elif divided:
+                for j in range(lanes):
+                    dp[j] = formula(y[j], p[j], a[j], delta) * over * weight[j]
+            else:
+                for j in range(lanes):
+                    dp[j] = formula(y[j], p[j], a[j], delta) * weight[j]
 
     return loss_gradient
 

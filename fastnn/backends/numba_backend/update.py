@@ -31,8 +31,8 @@ sum_squares, sum_penalty = make_sum_formula(_square), make_sum_formula(penalty)
 
 
 @inner
-def divisor(zero, samples):
-    """Return (by, exact): a sum over samples is divided by ``by`` or, where ``exact``, multiplied by it.
+def mean_by(zero, samples):
+    """Return (by, exact): a sum of so many is divided by ``by`` or, where ``exact``, multiplied by it.
 
     Dividing by a power of two and multiplying by its reciprocal round the same real number, and a division takes five
     times as long (784 x 128 weights: 19 us).
@@ -47,7 +47,7 @@ def divisor(zero, samples):
 def finish_gradient(zero, size, context, operands, offset, sums, n, penalty, clip):
     """Turn ``n`` sums over samples into gradients in place: mean, plus the penalty's gradient, clipped by value."""
     r = view(0, operands, 7)
-    by, exact = divisor(zero, view(0, context, 16)[SAMPLES])
+    by, exact = mean_by(zero, view(0, context, 16)[SAMPLES])
     gradient = view(zero, sums, n)
     if exact:
         for i in range(n):
@@ -93,7 +93,7 @@ def make_update(update: Callable[..., Any], slots: int, scalars: int, penalty: b
     def update_weights(zero, size, context, operands, offset, stride, sums, between, rows, n):
         r = view(0, operands, 4)
         constants = elements(zero, view(0, context, 16)[SCALARS], scalars)
-        by, exact = divisor(zero, view(0, context, 16)[SAMPLES])
+        by, exact = mean_by(zero, view(0, context, 16)[SAMPLES])
         if penalty or clip:
             for m in range(rows):
                 finish_gradient(
