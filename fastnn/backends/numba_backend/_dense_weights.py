@@ -195,6 +195,17 @@ def _fetch_tile(sums, rows, vectors):
 
 
 @inner
+def _fetch_weights(size, record, r, k, m, columns, across_units):
+    """Ask for the cache lines of the weights that the tile from row m on will update: other cores have read them."""
+    lines = min(ROWS_PER_ITEM, (r[4] if across_units else r[3]) - m)
+    at, row = view(0, record + 8 * FINISH, 2)[1] + r[5] * size, r[4] * size
+    if across_units:
+        fetch_to_write(at + k * row + m * size, columns, row, lines * size)
+    else:
+        fetch_to_write(at + m * row + k * size, lines, row, columns * size)
+
+
+@inner
 def _add_block(zero, size, c, r, to, biases, start, n, p, k, m, rows, vectors, biases_of, across_units, weights):
     """Add ``n`` samples from ``start`` on, at position p, to a tile's sums and to the biases of ``biases_of`` rows.
 
@@ -337,6 +348,8 @@ def make_chained_backward_weights(dtype: Any, finish: Callable[..., None], acros
                     _move(zero, sums + BIASES, biases, 1, of_biases)
                 if item + 1 < more[0] and atomic_load(progress + CACHE_LINE) == first_block:
                     _fetch_tile(sums + most * size, rows, vectors)
+            if place == 0 and last == samples:
+                _fetch_weights(size, record, r, k, m, columns, across_units)
             for start in range(first_block * per, last, per):
                 _add_block(zero, size, c, r, at, biases, start, min(per, last - start), 0, k, m, rows, vectors,
                            rows if with_bias else 0, across_units, 0)  # fmt: skip
