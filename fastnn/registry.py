@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import threading
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
@@ -32,7 +33,8 @@ class Registry(Generic[T]):
         self.kind = kind
         self._package = package
         self._entries: dict[str, T] = {}
-        self._loaded = False
+        self._loaded = self._loading = False
+        self._lock = threading.RLock()
 
     def register(self, name: str, entry: T) -> T:
         """Add ``entry`` under ``name``; a name can be taken once."""
@@ -42,11 +44,19 @@ class Registry(Generic[T]):
         return entry
 
     def _load(self) -> None:
-        if not self._loaded:
+        if self._loaded:
+            return
+        with self._lock:  # a second thread waits until all entries are there
+            if self._loaded or self._loading:  # a module that is being imported may read what there is
+                return
+            self._loading = True
+            try:
+                package = importlib.import_module(self._package)
+                for module in pkgutil.iter_modules(package.__path__):
+                    importlib.import_module(f"{self._package}.{module.name}")
+            finally:
+                self._loading = False
             self._loaded = True
-            package = importlib.import_module(self._package)
-            for module in pkgutil.iter_modules(package.__path__):
-                importlib.import_module(f"{self._package}.{module.name}")
 
     def __getitem__(self, name: str) -> T:
         self._load()

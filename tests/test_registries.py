@@ -10,6 +10,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -340,3 +341,19 @@ def test_the_numba_backend_has_a_file_for_each_of_the_reference():
         {m.name for m in pkgutil.iter_modules(backend.__path__)} for backend in (numpy_backend, numba_backend)
     )
     assert reference <= fast
+
+
+def test_two_threads_read_a_table_that_is_being_filled(tmp_path, monkeypatch):
+    package = tmp_path / "slowly_filled"
+    package.mkdir()
+    (package / "__init__.py").write_text(
+        "from fastnn.registry import Registry\nTABLE = Registry('thing', 'slowly_filled')\n"
+    )
+    (package / "late.py").write_text(
+        "import time\nfrom slowly_filled import TABLE\nassert 'late' not in TABLE\ntime.sleep(0.2)\n"
+        "TABLE.register('late', 7)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    table = importlib.import_module("slowly_filled").TABLE
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(table.__getitem__, ["late"] * 4)) == [7] * 4

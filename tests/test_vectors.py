@@ -32,7 +32,7 @@ def compiled(make: Any, *arguments: Any) -> tuple[int, str]:
     """Return address and machine code of an op, compiled without the disk cache."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_jit, "CACHE_FOLDER", None)
-        address = _jit._compiled((make, *arguments))
+        address = _jit.op(make, *arguments)
     return address, _pipeline.assembly(make(*arguments))
 
 

@@ -450,7 +450,10 @@ def call_op(make: Callable[..., Callable[..., None]], *arguments: Any) -> Callab
         return _do_nothing
     found = _CALLS.get(what)
     if found is None:
-        found = _CALLS[what] = _objects.CALL(op(*what))
+        address = op(*what)
+        if address == 0:  # to be compiled together with others
+            return _do_nothing
+        found = _CALLS[what] = _objects.CALL(address)
     return found
 
 
