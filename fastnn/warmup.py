@@ -180,11 +180,11 @@ def warmup(
     for name in dtypes:
         if name not in DTYPES:
             raise InvalidValueError(f"dtype must be 'float32' or 'float64', got {name!r}")
-    ops, ahead, about, walker = (
+    cache, ahead, about, walker = (
         importlib.import_module(f"fastnn.backends.numba_backend.{name}")
-        for name in ("_jit", "_ahead", "about", "walker")
+        for name in ("_cache", "_ahead", "about", "walker")
     )
-    if ops.CACHE_FOLDER is None:
+    if cache.CACHE_FOLDER is None:
         raise UnavailableError(
             f"no folder for compiled code can be written (tried {about.cache()['folder']}): "
             "set NUMBA_CACHE_DIR to one that can"

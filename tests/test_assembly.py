@@ -22,7 +22,17 @@ from networks import Network, Stack, make_data, quantities
 import fastnn
 from fastnn import layers
 from fastnn.backends import numba_backend
-from fastnn.backends.numba_backend import _jit, _pipeline, dense, network, orthogonal, random, walker
+from fastnn.backends.numba_backend import (
+    _cache,
+    _jit,
+    _pipeline,
+    _processor,
+    dense,
+    network,
+    orthogonal,
+    random,
+    walker,
+)
 from fastnn.backends.numba_backend._memory import view, wide_vectors
 from fastnn.formulas import exp
 from fastnn.optimizers import SGD, Adam
@@ -165,7 +175,7 @@ def test_no_entry_holds_a_fused_instruction(monkeypatch):
     random.orthogonal(0, 0, 0, 0, 5, 3)
     fastnn.forward_propagation(np.ones((2, 3)), fastnn.initialize_parameters(2, 4, 1))
     assert {"_fill_bernoulli", "_fill", "_run_once"} <= set(entries())
-    monkeypatch.setattr(_jit, "CACHE_FOLDER", None)
+    monkeypatch.setattr(_cache, "CACHE_FOLDER", None)
     for name, dispatcher in entries().items():
         fresh = _jit.entry(dispatcher.py_func).compiled
         fresh.compile(dispatcher.signatures[0])
@@ -203,7 +213,7 @@ def test_the_pattern_sees_fused_instructions():
 
     fused(np.ones(9), np.ones(9))
     (text,) = fused.inspect_asm().values()
-    can = "fma" in _jit._features() or not X86
+    can = "fma" in _processor.features() or not X86
     assert bool(FUSED.search(text)) == can, "LLVM fuses where it is allowed to, and the pattern sees it"
 
 
@@ -213,11 +223,11 @@ def test_products_use_whole_registers(make, dtype):
     (name,) = (n for n, call in ops().items() if call[0] is make and call[1] is dtype)
     letter = "s" if dtype == np.float32 else "d"
     if X86:
-        register = {64: "zmm", 32: "ymm", 16: "xmm"}[_jit.VECTOR_BYTES]
+        register = {64: "zmm", 32: "ymm", 16: "xmm"}[_processor.VECTOR_BYTES]
         pattern = rf"\bv?mulp{letter}\b[^\n]*%{register}"
     else:
         pattern = r"\bfmul[^\n]*\.4s" if letter == "s" else r"\bfmul[^\n]*\.2d"
-    tile = 4 * _jit.TILE_VECTORS
+    tile = 4 * _processor.TILE_VECTORS
     assert len(re.findall(pattern, assembly(name))) >= tile, "the tile is not held in vector registers"
 
 
@@ -229,7 +239,7 @@ def test_activations_are_vectorised():
         assert re.search(r"\bfmul[^\n]*\.(4s|2d)", assembly(name))
 
 
-@pytest.mark.skipif(_jit.VECTOR_BYTES != 64, reason="wide_vectors changes nothing where registers are narrower")
+@pytest.mark.skipif(_processor.VECTOR_BYTES != 64, reason="wide_vectors changes nothing where registers are narrower")
 def test_loops_of_formulas_use_whole_registers():
     def make():
         def loop(at, n, c, d, e):
@@ -245,7 +255,7 @@ def test_loops_of_formulas_use_whole_registers():
 
 OUTSIDE = """
 import numpy as np
-from fastnn.backends.numba_backend._jit import call_op
+from fastnn.backends.numba_backend._ops import call_op
 from fastnn.backends.numba_backend._memory import view
 
 def make():

@@ -25,7 +25,7 @@ from fastnn.models import Sequential
 
 pytestmark = pytest.mark.needs_jit
 
-numba_lowering = importlib.import_module("fastnn.backends.numba_backend.lowering")
+numba_memory = importlib.import_module("fastnn.backends.numba_backend._program_memory")
 numba_workspace = importlib.import_module("fastnn.backends.numba_backend.workspace")
 
 STACKS = {
@@ -50,7 +50,7 @@ STACKS = {
 def test_no_result_depends_on_what_a_workspace_held(launches, monkeypatch, name, transient):  # noqa: F811
     """Also where blocks lie in the workers' storage and what later regions read is copied out of it."""
     if transient:
-        monkeypatch.setattr(numba_lowering, "CACHE_BYTES", 0)
+        monkeypatch.setattr(numba_memory, "CACHE_BYTES", 0)
     plan, allocate, results = STACKS[name].plan(), numba_workspace.aligned_zeros, []
     expected = quantities(numba_backend, plan, np.float32, make_data(plan, np.float32, 1100), 1100)
     for byte in (0x00, 0xFF):

@@ -32,7 +32,7 @@ from networks import (
 
 from fastnn import activations, losses
 from fastnn.backends import numba_backend, numpy_backend
-from fastnn.backends.numba_backend import _jit, _launch, walker
+from fastnn.backends.numba_backend import _launch, _ops, walker
 from fastnn.optimizers import RPROP, SGD, UPDATE_RULES, Adadelta, Adagrad, Adam, AdamW, Nadam, RMSprop
 from fastnn.plan.data import Data
 
@@ -421,10 +421,10 @@ def test_threads_hand_on_their_sums(launches, monkeypatch, sizes, dtype):
 def test_only_fastnn_s_own_functions_name_compiled_code_on_disk():
     """A user's function may change without the cache knowing, so an op made of it has no key."""
     own = activations.get("tanh").forward
-    assert _jit._key_of((own, np.float32, True, None, 0.5)) == _jit._key_of((own, np.float32, True, None, 0.5))
-    assert _jit._key_of((own, np.float32)) != _jit._key_of((own, np.float64))
-    assert _jit._key_of((own, test_only_fastnn_s_own_functions_name_compiled_code_on_disk)) is None
-    assert _jit._key_of((own, lambda z: z)) is None
+    assert _ops._key_of((own, np.float32, True, None, 0.5)) == _ops._key_of((own, np.float32, True, None, 0.5))
+    assert _ops._key_of((own, np.float32)) != _ops._key_of((own, np.float64))
+    assert _ops._key_of((own, test_only_fastnn_s_own_functions_name_compiled_code_on_disk)) is None
+    assert _ops._key_of((own, lambda z: z)) is None
 
 
 FIT_ON_BOTH = """

@@ -10,7 +10,7 @@ from test_backend_functions import both
 from test_parity import check, launches  # noqa: F401
 
 from fastnn import layers
-from fastnn.backends.numba_backend import lowering, positions
+from fastnn.backends.numba_backend import _program_memory, positions
 from fastnn.backends.numpy_backend.dense import dense_backward_weights
 from fastnn.contract import SAMPLE_GROUP, combine_pairwise
 from fastnn.layers import LSTM, Dense
@@ -95,8 +95,8 @@ def test_parity_of_many_samples(launches):  # noqa: F811
 @pytest.mark.parametrize("apart", [False, True])
 def test_parity_wherever_small_blocks_lie(launches, monkeypatch, apart):  # noqa: F811
     if not apart:
-        monkeypatch.setattr(lowering, "CACHE_BYTES", 0)
-        monkeypatch.setattr(lowering, "APART_PAYS", 0.0)
+        monkeypatch.setattr(_program_memory, "CACHE_BYTES", 0)
+        monkeypatch.setattr(_program_memory, "APART_PAYS", 0.0)
     plan = Stack(
         lambda: [
             layers.Conv1D(20, 3, padding="same"),
@@ -110,14 +110,14 @@ def test_parity_wherever_small_blocks_lie(launches, monkeypatch, apart):  # noqa
         "mse",
     ).plan()
     between = []
-    rows = lowering.Lowering._rows
+    rows = _program_memory.ProgramMemory._rows
 
     def spy(self, lives):
         found = rows(self, lives)
         between.append(self.sample_bytes > self.size)
         return found
 
-    monkeypatch.setattr(lowering.Lowering, "_rows", spy)
+    monkeypatch.setattr(_program_memory.ProgramMemory, "_rows", spy)
     for samples in (17, 40, 64):
         check(launches, plan, np.float32, make_data(plan, np.float32, samples), samples)
     assert any(between) == apart

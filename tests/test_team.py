@@ -10,9 +10,9 @@ from bits import assert_same_bits
 
 from fastnn.backends.numba_backend import _layout, _team, walker
 from fastnn.backends.numba_backend._atomic import atomic_add
-from fastnn.backends.numba_backend._jit import op
 from fastnn.backends.numba_backend._layout import OPERANDS
 from fastnn.backends.numba_backend._memory import view
+from fastnn.backends.numba_backend._ops import op
 
 pytestmark = pytest.mark.needs_jit
 

@@ -15,7 +15,7 @@ from networks import awkward
 
 from fastnn.activations import ACTIVATIONS, Activation
 from fastnn.backends import numba_backend, numpy_backend
-from fastnn.backends.numba_backend import _jit, _pipeline, activation, elementwise
+from fastnn.backends.numba_backend import _cache, _jit, _ops, _pipeline, activation, elementwise
 from fastnn.backends.numba_backend._vector_loops import INTERLEAVED, vector_loop, widest
 from fastnn.backends.numba_backend.single_source import share
 from fastnn.formulas import FORMULAS, exp
@@ -31,8 +31,8 @@ WITH_TABLES = ("sin", "cos")
 def compiled(make: Any, *arguments: Any) -> tuple[int, str]:
     """Return address and machine code of an op, compiled without the disk cache."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_jit, "CACHE_FOLDER", None)
-        address = _jit.op(make, *arguments)
+        patch.setattr(_cache, "CACHE_FOLDER", None)
+        address = _ops.op(make, *arguments)
     return address, _pipeline.assembly(make(*arguments))
 
 

@@ -57,7 +57,7 @@ def test_a_warm_process_imports_no_numba_and_damage_is_compiled_again(tmp_path):
 
 @needs_jit
 def test_compiling_ahead_leaves_nothing_to_compile(monkeypatch):
-    from fastnn.backends.numba_backend import _jit
+    from fastnn.backends.numba_backend import _jit, _ops
 
     model = fastnn.Sequential([Dense(3, activation="relu"), Dense(2)])
     model.compile("sgd", "mse")
@@ -73,8 +73,8 @@ def test_compiling_ahead_leaves_nothing_to_compile(monkeypatch):
     other = fastnn.Sequential([Dense(3, activation="relu"), Dense(2)])
     other.compile("sgd", "mse")
     other.build((None, 4))
-    monkeypatch.setattr(_jit, "_pipeline", None)  # whatever would be compiled fails
-    monkeypatch.setattr(_jit, "_ADDRESSES", {})
+    monkeypatch.setattr(_jit, "pipeline_module", None)  # whatever would be compiled fails
+    monkeypatch.setattr(_ops, "_ADDRESSES", {})
     other.fit(X, y, epochs=1, verbose=0)
     other.evaluate(X, y)
     other.predict(X)
@@ -97,13 +97,13 @@ def test_the_launch_of_threads_is_compiled_ahead_too(tmp_path):
 
 @needs_jit
 def test_planning_compiles_and_runs_nothing():
-    from fastnn.backends.numba_backend import _jit, walker
+    from fastnn.backends.numba_backend import _ops, walker
 
-    with _jit.planning() as wanted:
-        assert _jit.op(walker.make_walk) == 0
-        _jit.call_op(walker.make_walk)(0, 0, 0, 0, 0)  # would read address 0
-    assert wanted == [(walker.make_walk,)] * 2 and not _jit.is_planning()
-    assert _jit.op(walker.make_walk) != 0
+    with _ops.planning() as wanted:
+        assert _ops.op(walker.make_walk) == 0
+        _ops.call_op(walker.make_walk)(0, 0, 0, 0, 0)  # would read address 0
+    assert wanted == [(walker.make_walk,)] * 2 and not _ops.is_planning()
+    assert _ops.op(walker.make_walk) != 0
 
 
 @needs_jit
@@ -123,7 +123,7 @@ def test_the_command(tmp_path, capsys):
 
 @needs_jit
 def test_what_it_cannot_do(monkeypatch, capsys):
-    from fastnn.backends.numba_backend import _jit
+    from fastnn.backends.numba_backend import _cache
 
     with pytest.raises(UnknownNameError, match="did you mean 'dense'"):
         warmup.warmup(["dens"])
@@ -131,7 +131,7 @@ def test_what_it_cannot_do(monkeypatch, capsys):
         warmup.warmup(["dense"], "float16")
     with pytest.raises(ValueError, match="built"):
         warmup.warmup(model=fastnn.Sequential([Dense(1)]))
-    monkeypatch.setattr(_jit, "CACHE_FOLDER", None)
+    monkeypatch.setattr(_cache, "CACHE_FOLDER", None)
     with pytest.raises(UnavailableError, match="NUMBA_CACHE_DIR"):
         warmup.warmup()
     assert cli.main(["warmup"]) == 2

@@ -460,7 +460,7 @@ def test_a_label_off_by_one_is_seen(monkeypatch):
 
 def test_every_op_and_function_has_its_wrong_version():
     assert set(OPS) == set(executor._OPS), "an op of the reference without a wrong version"
-    numba_kinds = importlib.import_module("fastnn.backends.numba_backend.lowering").LOWER
+    numba_kinds = importlib.import_module("fastnn.backends.numba_backend._recipes").LOWER
     assert set(OPS) == set(numba_kinds), "the backends have different ops"
     assert set(GRADIENT_RULES) - {"activity_penalty"} <= set(OPS)
     imported = {
@@ -470,7 +470,7 @@ def test_every_op_and_function_has_its_wrong_version():
         and not isinstance(value, type)
     }  # fmt: skip
     assert set(FUNCTIONS) <= imported <= {*OPS, *FUNCTIONS}, "a function of the reference without a wrong version"
-    numba_gradients = importlib.import_module("fastnn.backends.numba_backend.lowering").LOWER_GRADIENTS
+    numba_gradients = importlib.import_module("fastnn.backends.numba_backend._recipes").LOWER_GRADIENTS
     assert set(GRADIENTS) == set(executor._GRADIENTS) == set(numba_gradients), "a gradient without a wrong version"
 
 

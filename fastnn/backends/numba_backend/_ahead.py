@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from fastnn.backends.numba_backend import _jit, _launch, _objects
+from fastnn.backends.numba_backend import _cache, _jit, _launch, _objects, _ops
 
 PAYS = 4
 """Ops from which a second process pays: it takes most of a second to start."""
@@ -33,7 +33,7 @@ _ahead.compile_from_end()
 
 def missing(wanted: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     """Return the ops that have to be compiled, each once."""
-    return [what for what in dict.fromkeys(wanted) if not _jit.is_ready(what)]
+    return [what for what in dict.fromkeys(wanted) if not _ops.is_ready(what)]
 
 
 def compile_ahead(wanted: list[tuple[Any, ...]], done: Callable[[tuple[Any, ...]], None] | None = None) -> None:
@@ -45,7 +45,7 @@ def compile_ahead(wanted: list[tuple[Any, ...]], done: Callable[[tuple[Any, ...]
         for what in work:
             if process is not None and not _claim(what, process.pid):
                 _wait(what, process)
-            _jit.op(*what)
+            _ops.op(*what)
             if done is not None:
                 done(what)
 
@@ -53,7 +53,7 @@ def compile_ahead(wanted: list[tuple[Any, ...]], done: Callable[[tuple[Any, ...]
 @contextlib.contextmanager
 def _second_process(work: list[tuple[Any, ...]]) -> Iterator[Any]:
     """Let another process take ops from the end of the list, as long as the block runs."""
-    shared = [what for what in work if _jit._key(what) is not None]
+    shared = [what for what in work if _ops.disk_key(what) is not None]
     process = _started() if len(shared) >= PAYS else None
     if process is None:
         yield None
@@ -70,7 +70,7 @@ def _second_process(work: list[tuple[Any, ...]]) -> Iterator[Any]:
 
 def _started() -> Any:
     """Start the second process, if it can pay; return it or None."""
-    if _launch.workers() < 2 or _jit.CACHE_FOLDER is None or not sys.executable or IS_SECOND in sys.argv:
+    if _launch.workers() < 2 or _cache.CACHE_FOLDER is None or not sys.executable or IS_SECOND in sys.argv:
         return None
     with contextlib.suppress(OSError):
         return subprocess.Popen(
@@ -86,8 +86,8 @@ def _end(process: Any) -> None:
         process.stdin.close()
     process.kill()
     process.wait()
-    if _jit.CACHE_FOLDER is not None:
-        for path in _jit.CACHE_FOLDER.glob(f"*.{process.pid}.tmp"):
+    if _cache.CACHE_FOLDER is not None:
+        for path in _cache.CACHE_FOLDER.glob(f"*.{process.pid}.tmp"):
             with contextlib.suppress(OSError):
                 path.unlink()
 
@@ -98,15 +98,15 @@ def compile_from_end() -> None:
     for what in reversed(pickle.load(sys.stdin.buffer)):
         if not _claim(what, os.getpid()):
             return
-        _jit.op(*what)
+        _ops.op(*what)
 
 
 def _claim(what: tuple[Any, ...], pid: int) -> bool:
     """Note that an op is being compiled, in an empty file that bears the second process's number; False if it was."""
-    key = _jit._key(what)
-    if key is None or _jit.CACHE_FOLDER is None:
+    key = _ops.disk_key(what)
+    if key is None or _cache.CACHE_FOLDER is None:
         return True
-    path = _objects.path_of(_jit.CACHE_FOLDER, key)
+    path = _objects.path_of(_cache.CACHE_FOLDER, key)
     try:
         os.close(os.open(path.with_suffix(f".{pid}.tmp"), os.O_CREAT | os.O_EXCL))
     except OSError:
@@ -116,5 +116,5 @@ def _claim(what: tuple[Any, ...], pid: int) -> bool:
 
 def _wait(what: tuple[Any, ...], process: Any) -> None:
     """Wait for an op that the second process has claimed, as long as that lives."""
-    while not _jit.is_ready(what) and process.poll() is None:
+    while not _ops.is_ready(what) and process.poll() is None:
         time.sleep(0.002)

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from fastnn.backends.numba_backend import _layout, walker
-from fastnn.backends.numba_backend._jit import op
 from fastnn.backends.numba_backend._layout import BLOCK, BLOCKS, OPERANDS, OUT, PER_BLOCK, ROW_ALIGNMENT, SAMPLES, TILES
 from fastnn.backends.numba_backend._memory import view
+from fastnn.backends.numba_backend._ops import op
 from fastnn.backends.numba_backend.dense import block_lanes
 from fastnn.errors import InvalidTypeError
 

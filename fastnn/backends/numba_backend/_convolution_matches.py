@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from fastnn.backends.numba_backend._convolution_tables import Keep
-from fastnn.backends.numba_backend._jit import VECTOR_BYTES
 from fastnn.backends.numba_backend._layout import BLOCK
+from fastnn.backends.numba_backend._processor import VECTOR_BYTES
 from fastnn.plan.convolution import Convolution
 
 Array = np.ndarray[Any, Any]

@@ -14,9 +14,10 @@ from typing import Any
 
 from fastnn.backends.numba_backend._convolution_matches import CHUNK, MOST_CELLS, MOST_TAPS, Matches
 from fastnn.backends.numba_backend._convolution_tiles import match_tile, pack_rows
-from fastnn.backends.numba_backend._jit import VECTOR_BYTES, inner
+from fastnn.backends.numba_backend._jit import inner
 from fastnn.backends.numba_backend._layout import BLOCK, OPERANDS, SCRATCH_BYTES
 from fastnn.backends.numba_backend._memory import view
+from fastnn.backends.numba_backend._processor import VECTOR_BYTES
 from fastnn.backends.numba_backend._sample_groups import LANE_SUM_BYTES, combine_groups, sum_lanes_of
 from fastnn.backends.numba_backend.dense import block_lanes
 from fastnn.contract import SAMPLE_GROUP

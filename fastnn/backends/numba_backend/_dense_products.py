@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastnn.backends.numba_backend._jit import TILE_VECTORS, VECTOR_BYTES, inner
+from fastnn.backends.numba_backend._jit import inner
 from fastnn.backends.numba_backend._layout import BLOCK
 from fastnn.backends.numba_backend._prefetch import FIRST_CACHE, SECOND_CACHE
+from fastnn.backends.numba_backend._processor import TILE_VECTORS, VECTOR_BYTES
 from fastnn.backends.numba_backend._tiles import (
     FROM_BIAS,
     FROM_MEMORY,

@@ -10,11 +10,12 @@ from collections.abc import Callable
 from typing import Any
 
 from fastnn.backends.numba_backend._atomic import CACHE_LINE, atomic_load, publish, wait_for
-from fastnn.backends.numba_backend._jit import TILE_VECTORS, VECTOR_BYTES, inner
+from fastnn.backends.numba_backend._jit import inner
 from fastnn.backends.numba_backend._layout import BLOCK, OPERANDS, PER_BLOCK, SAMPLES
 from fastnn.backends.numba_backend._memory import view
 from fastnn.backends.numba_backend._pairwise import add_pairwise, finish_pairwise
 from fastnn.backends.numba_backend._prefetch import fetch_line, fetch_to_write
+from fastnn.backends.numba_backend._processor import TILE_VECTORS, VECTOR_BYTES
 from fastnn.backends.numba_backend._recording import Gradient
 from fastnn.backends.numba_backend._tiles import FROM_MEMORY, add_square, product_tile, transpose_tile
 from fastnn.backends.numba_backend.dense import sample_at

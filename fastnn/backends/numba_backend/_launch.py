@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 
-from fastnn.backends.numba_backend._jit import setting
+from fastnn.backends.numba_backend._processor import setting
 
 LAUNCH = threading.Lock()
 """Held during a parallel launch: the workqueue layer aborts the process on concurrent ones."""

@@ -11,7 +11,8 @@ from typing import Any
 
 from llvmlite import ir
 
-from fastnn.backends.numba_backend._jit import VECTOR_BYTES, Lazy, intrinsic, types
+from fastnn.backends.numba_backend._jit import Lazy, intrinsic, types
+from fastnn.backends.numba_backend._processor import VECTOR_BYTES
 
 I64 = ir.IntType(64)
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fastnn.backends.numba_backend._dense_weights import FINISH_OPERANDS, SHARING_PAYS, add_samples, chain_pays
-from fastnn.backends.numba_backend._jit import TILE_VECTORS, VECTOR_BYTES, inner
+from fastnn.backends.numba_backend._jit import inner
 from fastnn.backends.numba_backend._layout import (
     BLOCK,
     OPERANDS,
@@ -24,6 +24,7 @@ from fastnn.backends.numba_backend._layout import (
 from fastnn.backends.numba_backend._memory import view
 from fastnn.backends.numba_backend._pairwise import add_pairwise, finish_pairwise
 from fastnn.backends.numba_backend._prefetch import fetch_to_write
+from fastnn.backends.numba_backend._processor import TILE_VECTORS, VECTOR_BYTES
 from fastnn.backends.numba_backend._recording import Gradient
 from fastnn.backends.numba_backend._tiles import FROM_MEMORY, positions_tile, positions_tile_ahead, transpose_tile
 from fastnn.backends.numba_backend.dense import block_lanes, sample_at

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fastnn.backends.numba_backend._jit import VECTOR_BYTES
 from fastnn.backends.numba_backend._memory import float_from_int_bits, view, wide_vectors
+from fastnn.backends.numba_backend._processor import VECTOR_BYTES
 from fastnn.backends.numba_backend._row_tile import row_tile, turn_tiles, turned_row_tile
 from fastnn.backends.numba_backend.activation import forward_loop
 from fastnn.formulas import exp, log

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastnn.backends.numba_backend._jit import VECTOR_BYTES, intrinsic, types
+from fastnn.backends.numba_backend._jit import intrinsic, types
 from fastnn.backends.numba_backend._memory import I64
 from fastnn.backends.numba_backend._prefetch import prefetch_line
+from fastnn.backends.numba_backend._processor import VECTOR_BYTES
 from fastnn.backends.numba_backend._tiles import _constant, _Vectors, turned
 
 AHEAD = 2048

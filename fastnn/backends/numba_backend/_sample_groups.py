@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fastnn.backends.numba_backend._jit import VECTOR_BYTES, inner
+from fastnn.backends.numba_backend._jit import inner
 from fastnn.backends.numba_backend._layout import BLOCK, OPERANDS, PER_BLOCK, SAMPLES, SCRATCH_BYTES
 from fastnn.backends.numba_backend._memory import view
+from fastnn.backends.numba_backend._processor import VECTOR_BYTES
 from fastnn.backends.numba_backend._tiles import FROM_MEMORY, FROM_ZERO, product_tile, transpose_tile
 from fastnn.backends.numba_backend.dense import block_lanes
 from fastnn.contract import SAMPLE_GROUP

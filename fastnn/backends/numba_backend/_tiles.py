@@ -13,9 +13,10 @@ from typing import Any
 
 from llvmlite import ir
 
-from fastnn.backends.numba_backend._jit import TILE_VECTORS, VECTOR_BYTES, intrinsic, types
+from fastnn.backends.numba_backend._jit import intrinsic, types
 from fastnn.backends.numba_backend._memory import I64
 from fastnn.backends.numba_backend._prefetch import prefetch_line
+from fastnn.backends.numba_backend._processor import TILE_VECTORS, VECTOR_BYTES
 
 FROM_ZERO, FROM_BIAS, FROM_MEMORY, GOING_ON = 0, 1, 2, 3
 """Where the accumulators of a tile start. With ``GOING_ON`` the argument ``bias`` tells: from memory unless it is 0,

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from fastnn.backends.numba_backend._jit import TILE_VECTORS, VECTOR_BYTES, cgutils, intrinsic, types
+from fastnn.backends.numba_backend._jit import cgutils, intrinsic, types
 from fastnn.backends.numba_backend._prefetch import prefetch_line
+from fastnn.backends.numba_backend._processor import TILE_VECTORS, VECTOR_BYTES
 from fastnn.backends.numba_backend._vectors import I64, LLVM_TYPES, Vectors
 
 INTERLEAVED = TILE_VECTORS + TILE_VECTORS // 2

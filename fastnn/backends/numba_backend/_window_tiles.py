@@ -14,9 +14,10 @@ from typing import Any
 
 from llvmlite import ir
 
-from fastnn.backends.numba_backend._jit import TILE_VECTORS, VECTOR_BYTES, inner, intrinsic, types
+from fastnn.backends.numba_backend._jit import inner, intrinsic, types
 from fastnn.backends.numba_backend._layout import BLOCK
 from fastnn.backends.numba_backend._memory import I64
+from fastnn.backends.numba_backend._processor import TILE_VECTORS, VECTOR_BYTES
 from fastnn.backends.numba_backend._tiles import _constant, _Vectors
 from fastnn.backends.numba_backend.activation import long_rows
 

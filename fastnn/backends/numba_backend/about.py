@@ -11,7 +11,7 @@ import numba
 from numba.core import config
 from numba.np.ufunc import parallel
 
-from fastnn.backends.numba_backend import _jit, _launch
+from fastnn.backends.numba_backend import _cache, _launch, _processor
 
 
 def threading_layer() -> str:
@@ -35,8 +35,8 @@ def cpu() -> dict[str, Any]:
     name = config.CPU_NAME or "host"
     return {
         "target": llvmlite.binding.get_host_cpu_name() if name == "host" else name,
-        "vector_bits": 8 * _jit.VECTOR_BYTES,
-        "features": sorted(_jit._features()),
+        "vector_bits": 8 * _processor.VECTOR_BYTES,
+        "features": sorted(_processor.features()),
     }
 
 
@@ -45,9 +45,9 @@ def cache() -> dict[str, Any]:
 
     ``bytes`` is what these sources hold; ``other_bytes`` what other versions of them left in the same place.
     """
-    folder = _jit.CACHE_FOLDER
+    folder = _cache.CACHE_FOLDER
     if folder is None:
-        return {"folder": str(_jit._user_cache() / "fastnn"), "writable": False, "bytes": 0, "other_bytes": 0}
+        return {"folder": str(_cache.user_cache() / "fastnn"), "writable": False, "bytes": 0, "other_bytes": 0}
     own = _size(folder)
     return {
         "folder": str(folder),

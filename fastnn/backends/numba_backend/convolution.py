@@ -20,9 +20,10 @@ from fastnn.backends.numba_backend._convolution_tables import gather_tables
 from fastnn.backends.numba_backend._convolution_tiles import gather_tile
 from fastnn.backends.numba_backend._convolution_weights import make_convolution_partials, panel_of, part
 from fastnn.backends.numba_backend._dense_products import TALL
-from fastnn.backends.numba_backend._jit import TILE_VECTORS, VECTOR_BYTES, inner
+from fastnn.backends.numba_backend._jit import inner
 from fastnn.backends.numba_backend._layout import BLOCK, OPERANDS
 from fastnn.backends.numba_backend._memory import float_from_int_bits, view
+from fastnn.backends.numba_backend._processor import TILE_VECTORS, VECTOR_BYTES
 from fastnn.backends.numba_backend._recording import Gradient, Recipe, bits_of
 from fastnn.backends.numba_backend._sample_groups import make_position_sums, make_sum_partials, partial_items
 from fastnn.backends.numba_backend._tiles import tile_rows

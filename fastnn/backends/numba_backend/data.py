@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fastnn.backends.numba_backend._jit import VECTOR_BYTES, inner
+from fastnn.backends.numba_backend._jit import inner
 from fastnn.backends.numba_backend._layout import (
     BLOCK,
     DIRECT,
@@ -30,6 +30,7 @@ from fastnn.backends.numba_backend._layout import (
     Y,
 )
 from fastnn.backends.numba_backend._memory import view, wide_vectors
+from fastnn.backends.numba_backend._processor import VECTOR_BYTES
 from fastnn.backends.numba_backend._tiles import PIECE_BYTES, transpose_pieces, transpose_tile
 from fastnn.backends.numba_backend.dense import block_lanes
 from fastnn.backends.numba_backend.finite import has_nonfinite

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fastnn.backends.numba_backend._dense_products import product_back, product_from_bias, product_reading_on
-from fastnn.backends.numba_backend._jit import TILE_VECTORS, VECTOR_BYTES, inner
+from fastnn.backends.numba_backend._jit import inner
 from fastnn.backends.numba_backend._layout import (
     BLOCK,
     DIRECT,
@@ -24,6 +24,7 @@ from fastnn.backends.numba_backend._layout import (
     X,
 )
 from fastnn.backends.numba_backend._memory import view
+from fastnn.backends.numba_backend._processor import TILE_VECTORS, VECTOR_BYTES
 from fastnn.backends.numba_backend._recording import Recipe, shape_of
 from fastnn.backends.numba_backend._tiles import transpose_tile
 from fastnn.plan.plan import Op, Tensor

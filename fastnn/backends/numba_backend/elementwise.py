@@ -14,8 +14,9 @@ import numpy as np
 
 from fastnn.backends.numba_backend import _launch
 from fastnn.backends.numba_backend._columns import float_dtype
-from fastnn.backends.numba_backend._jit import entry, inner, op
+from fastnn.backends.numba_backend._jit import entry, inner
 from fastnn.backends.numba_backend._memory import call, view, wide_vectors
+from fastnn.backends.numba_backend._ops import op
 from fastnn.backends.numba_backend._vector_loops import vector_loop
 from fastnn.backends.numba_backend.single_source import share
 from fastnn.formulas import FORMULAS

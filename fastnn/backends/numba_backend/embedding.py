@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fastnn.backends.numba_backend._jit import VECTOR_BYTES, inner
+from fastnn.backends.numba_backend._jit import inner
 from fastnn.backends.numba_backend._layout import BLOCK, OPERANDS, PER_BLOCK, SAMPLES
 from fastnn.backends.numba_backend._memory import view
 from fastnn.backends.numba_backend._pairwise import add_pairwise, finish_pairwise
+from fastnn.backends.numba_backend._processor import VECTOR_BYTES
 from fastnn.backends.numba_backend._recording import Gradient, Recipe, rows_of, shape_of
 from fastnn.backends.numba_backend._tiles import transpose_tile
 from fastnn.backends.numba_backend.dense import block_lanes, sample_at

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.backends.numba_backend import _jit, _launch, _layout, _team, random, walker, workspace
+from fastnn.backends.numba_backend import _launch, _layout, _ops, _team, random, walker, workspace
 from fastnn.backends.numba_backend._layout import BLOCK, LEAST_PER_BLOCK
 from fastnn.backends.numba_backend.lowering import Lowering, Program
 from fastnn.optimizers import Optimizer
@@ -100,7 +100,7 @@ class NumbaExecutor:
         asked = program, data.x.dtype, y_type, predictions, check, batch, workers
         if asked != self._asked:
             self._found = self._found_for(*asked)
-            self._asked = None if _jit.is_planning() else asked
+            self._asked = None if _ops.is_planning() else asked
         return self._found
 
     def _found_for(self, program: str, x_type: Any, y_type: Any, predictions: bool, check: bool, batch: int,
@@ -128,8 +128,8 @@ class NumbaExecutor:
                 walker.ask_for_ops()
                 return made
 
-            found = _jit.together(lower)
-            if not _jit.is_planning():
+            found = _ops.together(lower)
+            if not _ops.is_planning():
                 self._programs[(*what, per)] = found
         return found
 

@@ -13,8 +13,9 @@ import numpy as np
 
 from fastnn.backends.numba_backend import _launch, walker
 from fastnn.backends.numba_backend._atomic import CACHE_LINE, atomic_add, atomic_load, atomic_store
-from fastnn.backends.numba_backend._jit import call_op, inner, op
+from fastnn.backends.numba_backend._jit import inner
 from fastnn.backends.numba_backend._memory import view, wide_vectors
+from fastnn.backends.numba_backend._ops import call_op, op
 from fastnn.backends.numba_backend._prefetch import fetch_line
 
 Array = np.ndarray[Any, Any]

@@ -16,9 +16,11 @@ from fastnn.activations import Activation
 from fastnn.backends.numba_backend import _dense_weights, dense, loss, penalty, reduction, update
 from fastnn.backends.numba_backend import activation as activations
 from fastnn.backends.numba_backend._columns import OneOp, float_dtype
-from fastnn.backends.numba_backend._jit import TILE_VECTORS, VECTOR_BYTES, entry, inner, op
+from fastnn.backends.numba_backend._jit import entry, inner
 from fastnn.backends.numba_backend._layout import BLOCK, CONTEXT_SIZE, OPERANDS, RECORD_SIZE, ROW_ALIGNMENT, SCALARS
 from fastnn.backends.numba_backend._memory import call, view
+from fastnn.backends.numba_backend._ops import op
+from fastnn.backends.numba_backend._processor import TILE_VECTORS, VECTOR_BYTES
 from fastnn.backends.numba_backend._recording import bits_of
 from fastnn.backends.numba_backend._sample_groups import make_position_sums
 from fastnn.backends.numba_backend.reduction import make_sum_formula

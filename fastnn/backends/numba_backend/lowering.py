@@ -1,14 +1,12 @@
 """Lowers a plan: each program becomes a table of regions and a table of records that hold addresses.
 
-Workspaces are allocated here, once for the largest step seen, never in kernels. Tensors whose lives do not overlap
-share memory; and where a block's whole way through the network is one region, and the minibatch's tensors would not
-stay in cache, they lie in the worker's storage and only what later regions read is kept.
+Workspaces are allocated here, once for the largest step seen, never in kernels (``_program_memory.py``). Where tensors
+lie in a worker's storage, only what later regions read is kept.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,37 +16,25 @@ from fastnn.backends.numba_backend import (
     _dense_few_samples,
     _dense_weights,
     _layout,
-    activation,
-    branch,
-    convolution,
     data,
     dense,
-    embedding,
-    layer_normalization,
     loss,
-    masks,
-    noise,
-    normalization,
-    penalty,
-    pooling,
-    positions,
-    prelu,
-    rearrange,
-    recurrent,
     reduction,
-    sums,
     update,
     walker,
-    workspace,
 )
 from fastnn.backends.numba_backend._atomic import CACHE_LINE
-from fastnn.backends.numba_backend._jit import VECTOR_BYTES, op
-from fastnn.backends.numba_backend._layout import BLOCK, BLOCKS, CHAIN, REUSE, ROW_ALIGNMENT, TILES
+from fastnn.backends.numba_backend._layout import BLOCK, BLOCKS, CHAIN, REUSE, TILES
 from fastnn.backends.numba_backend._merging import merged
+from fastnn.backends.numba_backend._op_order import backward_order, needed_forward, needs_all_samples
+from fastnn.backends.numba_backend._ops import op
 from fastnn.backends.numba_backend._panel_weights import takes_panels
-from fastnn.backends.numba_backend._placement import rows_of_tensors, taken_places, tensor_lives, up
+from fastnn.backends.numba_backend._placement import up
+from fastnn.backends.numba_backend._processor import VECTOR_BYTES
+from fastnn.backends.numba_backend._program_memory import ProgramMemory
+from fastnn.backends.numba_backend._recipes import LOWER, LOWER_GRADIENTS
 from fastnn.backends.numba_backend._recording import Gradient, Recipe, bits_of, shape_of
-from fastnn.plan.plan import Carried, Op, Parameter, Plan, Tensor
+from fastnn.plan.plan import Op, Parameter, Tensor
 
 Array = np.ndarray[Any, Any]
 
@@ -57,40 +43,6 @@ LAUNCH_PAYS = 1.5e6
 
 WORK_PER_ELEMENT = 20.0
 """Floating-point operations that an element of a tensor is taken to cost beside the products."""
-
-CACHE_BYTES = 1 << 23
-"""Tensors of a minibatch that take up more lie in the workers' storage."""
-
-APART_PAYS = 1.1
-"""How much more memory parts of ``BLOCK`` samples may take up to lie apart, where they do not fit into the cache."""
-
-LOWER = {
-    **activation.LOWER,
-    **branch.LOWER,
-    **convolution.LOWER,
-    **dense.LOWER,
-    **embedding.LOWER,
-    **layer_normalization.LOWER,
-    **masks.LOWER,
-    **loss.LOWER,
-    **noise.LOWER,
-    **normalization.LOWER,
-    **penalty.LOWER,
-    **pooling.LOWER,
-    **prelu.LOWER,
-    **rearrange.LOWER,
-    **recurrent.LOWER,
-    **sums.LOWER,
-}
-"""How each kind of forward and backward op is recorded."""
-
-LOWER_GRADIENTS = {
-    **convolution.LOWER_GRADIENTS,
-    **embedding.LOWER_GRADIENTS,
-    **positions.LOWER_GRADIENTS,
-    **sums.LOWER_GRADIENTS,
-}
-"""How each kind of op that sums gradients of weights is recorded."""
 
 
 @dataclass
@@ -124,7 +76,7 @@ def make_updates(dtype: Any, make: Any, static: tuple[Any, ...], rule: Any, slot
     return make(dtype, update.make_update(rule, slots, scalars, penalty, clip), *static)
 
 
-class Lowering:
+class Lowering(ProgramMemory):
     """Writes the records of one program for steps of at most ``blocks`` blocks, run by at most ``workers`` threads.
 
     ``samples`` is how many there is room for, ``per`` how many a block holds.
@@ -134,117 +86,18 @@ class Lowering:
         self, executor: Any, program: str, x_type: Any, y_type: Any, blocks: int, samples: int, workers: int,
         per: int = BLOCK,
     ) -> None:  # fmt: skip
-        self.plan = executor.plan
-        self.state = executor.state
+        super().__init__(executor, program, blocks, samples, workers, per)
         self.optimizer = executor.optimizer
-        self.name = program
-        self.dtype = executor.dtype.type
-        self.size = executor.dtype.itemsize
         self.x_type, self.y_type = x_type, y_type
-        self.blocks, self.samples, self.workers = blocks, up(samples, BLOCK), workers
-        self.per = per
-        self.keep: list[Array] = []
         self.records: list[list[int]] = []
         self.regions: list[list[int]] = []
         self._begun, self._kind, self._work, self._block_ops = 0, BLOCKS, 0.0, 0
         self._kept: dict[int, tuple[int, int]] = {}
         self.rows_kept: dict[tuple[Any, ...], tuple[int, int]] = {}
-        self._shared: dict[Any, int] = {}
         self._gradients = 0
         self._few_samples = False
         self._weights_shared: set[int] = set()
         self._step = samples
-
-    # --- memory -----------------------------------------------------------------------------------
-
-    def buffer(self, elements: int, dtype: Any = None) -> int:
-        """Allocate workspace and return its address."""
-        buffer = workspace.aligned_zeros(max(elements, 1), self.dtype if dtype is None else dtype)
-        self.keep.append(buffer)
-        return int(buffer.ctypes.data)
-
-    def shared(self, key: Any, elements: int, dtype: Any = None) -> int:
-        """Return the address of workspace that several ops share, by a name they agree on."""
-        if key not in self._shared:
-            self._shared[key] = self.buffer(elements, dtype)
-        return self._shared[key]
-
-    def zeros(self, elements: int) -> int:
-        """Return the address of zeros that nothing writes: a bias where there is none."""
-        array = np.zeros(elements, self.dtype)
-        self.keep.append(array)
-        return int(array.ctypes.data)
-
-    def table(self, values: Any) -> int:
-        """Return the address of an int64 array, which is kept as long as the program."""
-        array = np.ascontiguousarray(values, np.int64)
-        self.keep.append(array)
-        return int(array.ctypes.data)
-
-    def at(self, what: Tensor | Parameter | Carried | None) -> int:
-        """Return the address of a parameter, or of a tensor's first block."""
-        if isinstance(what, Parameter):
-            vector = self.state.parameters if what.trained else self.state.statistics
-            return int(vector.ctypes.data) + what.offset * self.size
-        assert isinstance(what, Tensor)
-        if what.of_minibatch:
-            return self.shared(("minibatch", what.index), what.rows)
-        return self.arena + self._offsets[what.index]
-
-    def carried(self, place: Carried) -> tuple[int, int]:
-        """Return the address of what a stateful layer carries, and the elements between its rows."""
-        rows = self.state.carried
-        return int(rows.ctypes.data) + place.offset * rows.strides[0], rows.strides[0] // self.size
-
-    def allocate(self, ops: Sequence[Op] | None, transient: bool) -> None:
-        """Give every tensor its rows of a block; with ``ops``, rows whose last reader is past are used again.
-
-        Parameters
-        ----------
-        ops : sequence of Op or None
-            All ops of the program in order.
-        transient : bool
-            Whether blocks are the workers' (see the module's docstring).
-        """
-        lives = tensor_lives(self.plan, self.name, ops)
-        places = taken_places(self.plan, ops or ())
-        for a, z in places.items():
-            lives[z] = lives[z][0], max(lives[z][1], lives.pop(a)[1])
-        starts, rows = self._rows(lives)
-        for a, z in places.items():
-            starts[a] = starts[z]
-        self._offsets = {
-            index: (row * BLOCK + column * self.per) * self.size for index, (row, column) in starts.items()
-        }
-        too_many = (
-            self.per == BLOCK
-            and self.blocks > self.workers
-            and rows * BLOCK * self.size * self.samples // BLOCK > CACHE_BYTES
-        )
-        self._transient = transient and (too_many or self.name == "predict")
-        stores = self.workers if self._transient else self.samples // BLOCK
-        self.block_bytes = rows * BLOCK * self.size
-        elements = stores * rows * BLOCK
-        if self.sample_bytes > self.size and not self._transient:
-            elements = self.blocks * self.per * rows
-        self.arena = self.buffer(elements)
-
-    def _rows(self, lives: dict[int, tuple[int, int]]) -> tuple[dict[int, tuple[int, int]], int]:
-        """Return each living tensor's first row and column, and the rows of ``BLOCK`` samples; see ``_layout.py``.
-
-        Blocks that are parts of ``BLOCK`` samples lie apart, unless that would take up much more memory.
-        """
-        # a transposed tile may read past a position's last row
-        starts, rows = rows_of_tensors(self.plan.tensors, lives, 1)
-        rows += ROW_ALIGNMENT
-        self.sample_bytes = self.size
-        parts = BLOCK // self.per
-        if parts > 1:
-            apart, of_part = rows_of_tensors(self.plan.tensors, lives, parts)
-            all_rows = (of_part + ROW_ALIGNMENT) * parts
-            if all_rows <= APART_PAYS * rows or all_rows * BLOCK * self.size <= CACHE_BYTES:
-                starts, rows, self.sample_bytes = apart, all_rows, all_rows * self.size
-        return starts, rows
 
     # --- regions ----------------------------------------------------------------------------------
 
@@ -422,13 +275,6 @@ class Lowering:
                         positions)  # fmt: skip
         return self.rows_kept[a.index, features]
 
-    def ones(self) -> int:
-        """Return the address of a block's row of ones."""
-        if "ones" not in self._shared:
-            self._shared["ones"] = self.buffer(BLOCK)
-            self.keep[-1][...] = 1
-        return self._shared["ones"]
-
     def lasting(self, x: Tensor) -> tuple[int, int]:
         """Return the address of a tensor's first block, and the bytes between blocks, for regions to come."""
         if not self._transient:
@@ -515,43 +361,6 @@ class Lowering:
             self.record(op(update.make_penalty_sum, self.dtype), 1, len(rows), self.table(rows),
                         self.state.parameters.ctypes.data)  # fmt: skip
             self.region(TILES, 0.0)
-
-
-def needed_forward(plan: Plan, later: Sequence[Op]) -> tuple[Op, ...]:
-    """Return the forward ops without a last activation that nobody reads: many losses start from what it reads."""
-    forward = plan.forward
-    if forward and forward[-1].kind == "activation_forward":
-        a = forward[-1].operands["A"]
-        assert isinstance(a, Tensor)
-        if not any(isinstance(what, Tensor) and what.index == a.index for o in later for what in o.operands.values()):
-            forward = forward[:-1]
-    return forward
-
-
-def backward_order(plan: Plan, per: int) -> tuple[Op, ...]:
-    """Return a plan's backward ops and gradients in the order in which they are recorded.
-
-    What sums a gradient block by block stands as soon as it can, so that the memory of what it reads is used again.
-    """
-    order = list(plan.backward)
-    for gradient in plan.gradients:
-        after = len(order)
-        if gradient.kind in convolution.LOWER_GRADIENTS or positions.is_summed_in_blocks(gradient, per):
-            dz = gradient.operands["dZ"]
-            assert isinstance(dz, Tensor)
-            while after > 0 and not _writes(order[after - 1], dz):
-                after -= 1
-        order.insert(after, gradient)
-    return tuple(order)
-
-
-def _writes(o: Op, x: Tensor) -> bool:
-    return any(isinstance(what := o.operands[name], Tensor) and what.index == x.index for name in o.writes)
-
-
-def needs_all_samples(o: Op) -> bool:
-    """Whether an op needs every sample before the next starts: it writes what there is one of for a minibatch."""
-    return any(isinstance(what := o.operands[name], Tensor) and what.of_minibatch for name in o.writes)
 
 
 def _reads_rows(o: Op, x: Tensor, size: int, samples: int) -> bool:

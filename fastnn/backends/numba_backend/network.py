@@ -17,7 +17,7 @@ import numpy as np
 
 from fastnn.backends.numba_backend import _launch, _layout, _team, walker
 from fastnn.backends.numba_backend._columns import make_pack_columns, make_unpack_columns
-from fastnn.backends.numba_backend._jit import entry, helper, op
+from fastnn.backends.numba_backend._jit import entry, helper
 from fastnn.backends.numba_backend._layout import (
     BLOCK,
     BLOCKS,
@@ -31,8 +31,10 @@ from fastnn.backends.numba_backend._layout import (
     TILES,
 )
 from fastnn.backends.numba_backend._memory import view
+from fastnn.backends.numba_backend._ops import op
+from fastnn.backends.numba_backend._recipes import LOWER_GRADIENTS
 from fastnn.backends.numba_backend.executor import NumbaExecutor
-from fastnn.backends.numba_backend.lowering import LOWER_GRADIENTS, Lowering
+from fastnn.backends.numba_backend.lowering import Lowering
 from fastnn.backends.numba_backend.walker import run_region
 from fastnn.backends.numba_backend.workspace import aligned_zeros
 from fastnn.plan.dense_network import DenseNetwork

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fastnn.backends.numba_backend._jit import VECTOR_BYTES, inner
+from fastnn.backends.numba_backend._jit import inner
 from fastnn.backends.numba_backend._layout import BLOCK, OPERANDS, SAMPLES
 from fastnn.backends.numba_backend._memory import float_from_int_bits, view
+from fastnn.backends.numba_backend._processor import VECTOR_BYTES
 from fastnn.backends.numba_backend._recording import Recipe, bits_of, rows_of, shape_of
 from fastnn.backends.numba_backend.activation import moved
 from fastnn.backends.numba_backend.dense import block_lanes

@@ -12,10 +12,11 @@ from collections.abc import Callable
 from typing import Any
 
 from fastnn.backends.numba_backend._dense_weights import lower_backward_weights
-from fastnn.backends.numba_backend._jit import TILE_VECTORS, VECTOR_BYTES, inner
+from fastnn.backends.numba_backend._jit import inner
 from fastnn.backends.numba_backend._layout import BLOCK, OPERANDS, SCRATCH_BYTES
 from fastnn.backends.numba_backend._memory import view
 from fastnn.backends.numba_backend._panel_weights import lower_panel_weights, takes_panels
+from fastnn.backends.numba_backend._processor import TILE_VECTORS, VECTOR_BYTES
 from fastnn.backends.numba_backend._recording import Gradient
 from fastnn.backends.numba_backend._sample_groups import (
     LANE_SUM_BYTES,

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.backends.numba_backend._jit import call_op, defined, entry, inner, op, types
+from fastnn.backends.numba_backend._jit import defined, entry, inner, types
 from fastnn.backends.numba_backend._memory import view, wide_vectors
+from fastnn.backends.numba_backend._ops import call_op, op
 from fastnn.backends.numba_backend.orthogonal import orthonormal_columns
 from fastnn.backends.numba_backend.single_source import cast, share, share_module
 from fastnn.random import counter, philox
@@ -228,7 +229,7 @@ def make_fill_permutation() -> Callable[..., None]:
 
 
 def ask_for_permutation() -> None:
-    """Let what ``permutation`` calls be compiled with other ops; see ``_jit.together``."""
+    """Let what ``permutation`` calls be compiled with other ops; see ``_ops.together``."""
     op(make_fill_permutation)
 
 

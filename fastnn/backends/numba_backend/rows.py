@@ -14,8 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.backends.numba_backend._jit import VECTOR_BYTES, entry, entry_point, numba, op
+from fastnn.backends.numba_backend._jit import entry, entry_point, numba
 from fastnn.backends.numba_backend._memory import call, view
+from fastnn.backends.numba_backend._ops import op
+from fastnn.backends.numba_backend._processor import VECTOR_BYTES
 from fastnn.backends.numba_backend._recording import bits_of, rows_of
 from fastnn.backends.numba_backend._row_ops import (
     COUNT,

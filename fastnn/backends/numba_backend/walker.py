@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from fastnn.backends.numba_backend._atomic import SPINS, atomic_add, atomic_load, atomic_store, give_way
-from fastnn.backends.numba_backend._jit import call_op, dispatcher_of, entry, inner, is_planning, op
+from fastnn.backends.numba_backend._jit import dispatcher_of, entry, inner
 from fastnn.backends.numba_backend._layout import (
     ADDRESS,
     BLOCK,
@@ -41,6 +41,7 @@ from fastnn.backends.numba_backend._layout import (
     TILES,
 )
 from fastnn.backends.numba_backend._memory import call, table, view
+from fastnn.backends.numba_backend._ops import call_op, is_planning, op
 from fastnn.backends.numba_backend._team import (
     CLOSED,
     FINISHED,
@@ -210,7 +211,7 @@ def make_walk() -> Callable[..., None]:
 
 
 def ask_for_ops() -> None:
-    """Let what the functions below call be compiled with other ops; see ``_jit.together``."""
+    """Let what the functions below call be compiled with other ops; see ``_ops.together``."""
     op(make_walk)
 
 
