@@ -232,7 +232,7 @@ def wanted_by_model(model: Sequential) -> list[tuple[Any, ...]]:
 
 
 def _noted(model: Sequential, shape: tuple[int, ...], dtype: Any) -> list[tuple[Any, ...]]:
-    ops = importlib.import_module("fastnn.backends.numba_backend._jit")
+    ops = importlib.import_module("fastnn.backends.numba_backend._ops")
     found: list[tuple[Any, ...]] = []
     with ops.planning() as noted, warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")

@@ -120,6 +120,7 @@ BENCH = "measures and plots, and runs other libraries; nothing of it is a result
 COUNTS = "adds whole numbers: sizes and counts"
 EXEMPT: dict[str, str] = {
     "bench/:*": BENCH,
+    "backends/numba_backend/_convolution_matches.py:.sum()": "bits of a whole number, one for each tap",
     "backends/numba_backend/lowering.py:sum()": "an estimate of work, which decides on a launch alone",
     "backends/numba_backend/network.py:sum()": COUNTS,
     "cli/demos/autoencoder.py:*": "errors, and a linear filter to compare with, printed",

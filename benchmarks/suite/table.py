@@ -63,7 +63,7 @@ class Bits:
         for backend in BACKENDS:
             shape, made = runner(backend, row)
             result = made.result()
-            arrays = [a for pair in result for a in pair] if shape.kind == "train" else [result]
+            arrays = [a for pair in result for a in pair] if shape.trains else [result]
             found.append([np.asarray(a) for a in arrays])
         return max(ulp_distance(a, b) for a, b in zip(*found))
 

@@ -42,6 +42,9 @@ LOWER = {
 }
 """How each kind of forward and backward op is recorded."""
 
+MERGED = {**loss.MERGED}
+"""The same of ops that stand for several of a plan's, which the reference runs one by one."""
+
 LOWER_GRADIENTS = {
     **convolution.LOWER_GRADIENTS,
     **embedding.LOWER_GRADIENTS,

@@ -306,9 +306,11 @@ def _softmax_crossentropy(o: Op, low: Any) -> Recipe:
                   _classes(o), last)  # fmt: skip
 
 
+MERGED = {"softmax_crossentropy": _softmax_crossentropy}
+"""Ops that stand for two of a plan's; see ``with_gradient``."""
+
 LOWER = {
     "loss_value": _loss_value,
-    "softmax_crossentropy": _softmax_crossentropy,
     "loss_gradient": lambda o, low: Recipe(
         make_loss_gradient,
         (*_static(o), o.static["fused"]),

@@ -32,7 +32,7 @@ from fastnn.backends.numba_backend._panel_weights import takes_panels
 from fastnn.backends.numba_backend._placement import up
 from fastnn.backends.numba_backend._processor import VECTOR_BYTES
 from fastnn.backends.numba_backend._program_memory import ProgramMemory
-from fastnn.backends.numba_backend._recipes import LOWER, LOWER_GRADIENTS
+from fastnn.backends.numba_backend._recipes import LOWER, LOWER_GRADIENTS, MERGED
 from fastnn.backends.numba_backend._recording import Gradient, Recipe, bits_of, shape_of
 from fastnn.plan.plan import Op, Parameter, Tensor
 
@@ -134,7 +134,7 @@ class Lowering(ProgramMemory):
             assert isinstance(w, Parameter)
             self._weights_shared.add(w.offset)
         else:
-            recipe = LOWER[o.kind](o, self)
+            recipe = (LOWER.get(o.kind) or MERGED[o.kind])(o, self)
             assert (recipe.items is not None) == needs_all_samples(o), o.kind
         self._enter(BLOCKS if recipe.items is None else TILES)
         at = [0 if o.operands[n] is None else self.at(o.operands[n]) for n in recipe.addresses]
