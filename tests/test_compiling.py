@@ -9,7 +9,7 @@ import pytest
 
 pytestmark = pytest.mark.needs_jit
 
-jit = pytest.importorskip("fastnn.backends.numba_backend._jit")
+ops = pytest.importorskip("fastnn.backends.numba_backend._ops")
 from fastnn.backends.numba_backend import _linking  # noqa: E402
 from fastnn.backends.numba_backend._memory import table, view  # noqa: E402
 
@@ -19,7 +19,7 @@ NUMBERS = np.array([7, -7, 0, 1, -1, 64, -64, 2**62, -(2**62), 13])
 def run(make, values, count):
     """Run an op on int64 values; return what it writes behind them."""
     memory = np.concatenate([np.asarray(values, np.int64), np.full(count, -99)])
-    jit.call_op(make)(memory.ctypes.data, len(values), count, 0, 0)
+    ops.call_op(make)(memory.ctypes.data, len(values), count, 0, 0)
     return memory[len(values) :].tolist()
 
 
@@ -137,9 +137,9 @@ MAKERS = (make_first, make_second, make_third)
 
 @pytest.fixture
 def nothing_compiled(monkeypatch):
-    monkeypatch.setattr(jit, "_ADDRESSES", {})
-    monkeypatch.setattr(jit, "_CALLS", {})
-    monkeypatch.setattr(jit, "_cores", lambda: 2)
+    monkeypatch.setattr(ops, "_ADDRESSES", {})
+    monkeypatch.setattr(ops, "_CALLS", {})
+    monkeypatch.setattr(ops, "_cores", lambda: 2)
     yield
     assert not [thread for thread in threading.enumerate() if thread.name == "fastnn-llvm"]
 
@@ -148,13 +148,13 @@ def test_ops_compiled_together(nothing_compiled):
     asked = []
 
     def ask():
-        asked.append([jit.op(make) for make in MAKERS])
+        asked.append([ops.op(make) for make in MAKERS])
         return asked[-1]
 
-    addresses = jit.together(ask)
+    addresses = ops.together(ask)
     assert asked == [[0, 0, 0], addresses] and len(set(addresses)) == 3
     assert [run(make, (), 1) for make in MAKERS] == [[1], [2], [3]]
-    assert jit.together(ask) == addresses and len(asked) == 3
+    assert ops.together(ask) == addresses and len(asked) == 3
 
 
 def test_ops_compiled_where_no_thread_can_be_started(nothing_compiled, monkeypatch):
@@ -162,7 +162,7 @@ def test_ops_compiled_where_no_thread_can_be_started(nothing_compiled, monkeypat
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(_linking._Second, "start", start)
-    jit.compile_all([(make,) for make in MAKERS])
+    ops.compile_all([(make,) for make in MAKERS])
     assert [run(make, (), 1) for make in MAKERS] == [[1], [2], [3]]
 
 
@@ -175,17 +175,17 @@ def test_what_goes_wrong_in_llvm_is_raised(nothing_compiled, monkeypatch, cores)
             raise RuntimeError("LLVM gave up")
         return object_code(self, text, bitcode)
 
-    monkeypatch.setattr(jit, "_cores", lambda: cores)
+    monkeypatch.setattr(ops, "_cores", lambda: cores)
     monkeypatch.setattr(_linking.Linker, "object_code", failing)
     with pytest.raises(RuntimeError, match="LLVM gave up"):
-        jit.compile_all([(make,) for make in MAKERS])
-    assert (make_second,) not in jit._ADDRESSES
+        ops.compile_all([(make,) for make in MAKERS])
+    assert (make_second,) not in ops._ADDRESSES
     monkeypatch.setattr(_linking.Linker, "object_code", object_code)
     assert [run(make, (), 1) for make in MAKERS] == [[1], [2], [3]]
 
 
 def test_an_interrupt_ends_the_thread(nothing_compiled, monkeypatch):
-    pipeline = jit._pipeline()
+    pipeline = ops.compiling_module()
     machine_code = pipeline.machine_code
 
     def interrupted(function, symbol):
@@ -195,7 +195,7 @@ def test_an_interrupt_ends_the_thread(nothing_compiled, monkeypatch):
 
     monkeypatch.setattr(pipeline, "machine_code", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        jit.compile_all([(make,) for make in MAKERS])
+        ops.compile_all([(make,) for make in MAKERS])
     monkeypatch.setattr(pipeline, "machine_code", machine_code)
-    assert (make_third,) not in jit._ADDRESSES
+    assert (make_third,) not in ops._ADDRESSES
     assert [run(make, (), 1) for make in MAKERS] == [[1], [2], [3]]
