@@ -10,9 +10,9 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from importlib import metadata
 from types import ModuleType
 
+import fastnn
 from fastnn.cli import bench, compare, demo, info, predict, search, train, warmup
 from fastnn.errors import FastnnError
 
@@ -33,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="fastnn", description="Neural networks on the CPU, with every bit of the result defined."
     )
-    top.add_argument("--version", action="version", version=f"fastnn {metadata.version('fastnn')}")
+    top.add_argument("--version", action="version", version=f"fastnn {fastnn.__version__}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND")
     for name, (module, summary) in COMMANDS.items():
         description = f"{summary[0].upper()}{summary[1:]}"

@@ -11,11 +11,11 @@ from __future__ import annotations
 import argparse
 import hashlib
 import time
-from importlib import metadata
 from typing import Any
 
 import numpy as np
 
+import fastnn
 from fastnn.backends import get_backend
 from fastnn.backends.numpy_backend import random
 from fastnn.bench.data import Problem
@@ -121,7 +121,7 @@ def run(args: argparse.Namespace) -> int:
     output = picture(args)
     data = digits((64,), test=SCANS - TRAINING)
     steps = epochs * TRAINING // BATCH
-    print(f"fastnn {metadata.version('fastnn')}: {TRAINING:,} scans of digits to train on, "
+    print(f"fastnn {fastnn.__version__}: {TRAINING:,} scans of digits to train on, "
           f"{len(data.test_y)} to test on\n64-{HIDDEN}-10, relu and softmax, float32, Adam, "
           f"{epochs} epochs of {TRAINING // BATCH} steps of {BATCH}\n")  # fmt: skip
     compile_all(data, args.seed)
