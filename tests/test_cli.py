@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 from unittest import mock
@@ -14,6 +15,7 @@ from unittest import mock
 import numpy as np
 import pytest
 
+import fastnn
 from fastnn import cli, optional
 from fastnn.backends import BACKENDS, numpy_backend
 from fastnn.backends.numpy_backend import self_check
@@ -47,6 +49,18 @@ def test_alone_it_prints_its_help(capsys):
 def test_module_and_version():
     found = python("-m", "fastnn", "--version")
     assert found.returncode == 0 and re.fullmatch(r"fastnn \d+\.\d+\S*\n", found.stdout)
+
+
+def test_a_working_tree_that_nobody_has_installed(monkeypatch, capsys):
+    def missing(name):
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "version", missing)
+    monkeypatch.delitem(vars(fastnn), "__version__", raising=False)
+    with pytest.raises(SystemExit):
+        cli.main(["--version"])
+    monkeypatch.delitem(vars(fastnn), "__version__")
+    assert capsys.readouterr().out == "fastnn 0+unknown\n"
 
 
 @pytest.mark.parametrize("arguments", [[], ["--version"], ["--help"], *([name, "--help"] for name in cli.COMMANDS)])
