@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import Stack, assert_same_quantities, make_data, quantities, start, state_of
 from test_parity import check, launches  # noqa: F401
+from workspaces import BYTES, workspaces_full_of
 
 from fastnn import layers
 from fastnn.backends import numba_backend, numpy_backend
-from fastnn.backends.numba_backend import workspace
 from fastnn.backends.numba_backend._convolution_matches import matches
 from fastnn.backends.numpy_backend.convolution import (
     convolution_backward_input,
@@ -83,18 +83,11 @@ def test_parity_on_two_threads(launches, name, dtype):  # noqa: F811
 
 @needs_jit
 @pytest.mark.parametrize("name", ["strides", "groups", "transposed in groups"])
-def test_no_result_depends_on_what_a_workspace_held(name, monkeypatch):
+def test_no_result_depends_on_what_a_workspace_held(name):
     plan = plan_of(name)
-    data, results, allocate = make_data(plan, np.float32, 70), [], workspace.aligned_zeros
-    for byte in (0x00, 0xFF):
-
-        def poisoned(elements: int, kind: Any, byte: int = byte) -> Any:
-            buffer = allocate(elements, kind)
-            buffer.view(np.uint8)[...] = byte
-            return buffer
-
-        with monkeypatch.context() as patch:
-            patch.setattr(workspace, "aligned_zeros", poisoned)
+    data, results = make_data(plan, np.float32, 70), []
+    for byte in BYTES:
+        with workspaces_full_of(byte):
             results.append(quantities(numba_backend, plan, np.float32, data, 70))
     assert_same_quantities(*results, name)
     assert np.isfinite(results[1]["weights"]).all()

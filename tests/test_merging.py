@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from networks import Stack, assert_same_quantities, make_data, quantities, start
 from test_parity import check, launches  # noqa: F401
+from workspaces import BYTES, workspaces_full_of
 
 from fastnn import layers
 from fastnn.backends import numba_backend, numpy_backend
-from fastnn.backends.numba_backend import workspace
 from fastnn.backends.numba_backend._merging import merged
 from fastnn.backends.numba_backend._placement import taken_places
 from fastnn.layers import Conv1D, Conv2D, Conv2DTranspose, MaxPooling1D, MaxPooling2D
@@ -77,18 +77,11 @@ def test_parity_on_two_threads(launches, dtype):  # noqa: F811
 
 
 @pytest.mark.parametrize("name", ["lenet", "transposed"])
-def test_no_result_depends_on_what_a_workspace_held(name, monkeypatch):
+def test_no_result_depends_on_what_a_workspace_held(name):
     plan = plan_of(name)
-    data, results, allocate = make_data(plan, np.float32, 70), [], workspace.aligned_zeros
-    for byte in (0x00, 0xFF):
-
-        def poisoned(elements: int, kind: Any, byte: int = byte) -> Any:
-            buffer = allocate(elements, kind)
-            buffer.view(np.uint8)[...] = byte
-            return buffer
-
-        with monkeypatch.context() as patch:
-            patch.setattr(workspace, "aligned_zeros", poisoned)
+    data, results = make_data(plan, np.float32, 70), []
+    for byte in BYTES:
+        with workspaces_full_of(byte):
             results.append(quantities(numba_backend, plan, np.float32, data, 70))
     assert_same_quantities(*results, name)
     assert np.isfinite(results[1]["weights"]).all()

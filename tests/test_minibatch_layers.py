@@ -18,6 +18,7 @@ import test_several_axes
 from bits import assert_same_bits
 from networks import assert_same_quantities, make_data, quantities
 from test_parity import launches  # noqa: F401
+from workspaces import BYTES, workspaces_full_of
 
 from fastnn import layers
 from fastnn.backends import numba_backend
@@ -26,7 +27,6 @@ from fastnn.models import Sequential
 pytestmark = pytest.mark.needs_jit
 
 numba_memory = importlib.import_module("fastnn.backends.numba_backend._program_memory")
-numba_workspace = importlib.import_module("fastnn.backends.numba_backend.workspace")
 
 STACKS = {
     f"{module.__name__}: {name}": stack
@@ -51,18 +51,11 @@ def test_no_result_depends_on_what_a_workspace_held(launches, monkeypatch, name,
     """Also where blocks lie in the workers' storage and what later regions read is copied out of it."""
     if transient:
         monkeypatch.setattr(numba_memory, "CACHE_BYTES", 0)
-    plan, allocate, results = STACKS[name].plan(), numba_workspace.aligned_zeros, []
+    plan, results = STACKS[name].plan(), []
     expected = quantities(numba_backend, plan, np.float32, make_data(plan, np.float32, 1100), 1100)
-    for byte in (0x00, 0xFF):
-
-        def poisoned(elements, kind, byte=byte):
-            buffer = allocate(elements, kind)
-            buffer.view(np.uint8)[...] = byte
-            return buffer
-
-        monkeypatch.setattr(numba_workspace, "aligned_zeros", poisoned)
-        results.append(quantities(numba_backend, plan, np.float32, make_data(plan, np.float32, 1100), 1100))
-    monkeypatch.undo()
+    for byte in BYTES:
+        with workspaces_full_of(byte):
+            results.append(quantities(numba_backend, plan, np.float32, make_data(plan, np.float32, 1100), 1100))
     assert_same_quantities(*results, name)
     assert_same_quantities(expected, results[0], name)
 
