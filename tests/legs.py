@@ -76,7 +76,7 @@ def legs() -> list[Leg]:
     found = [
         Leg("1 thread", {"NUMBA_NUM_THREADS": "1"}, GOLDEN),
         Leg("2 threads", {"NUMBA_NUM_THREADS": "2"}, PARITY),
-        Leg("5 threads", {"NUMBA_NUM_THREADS": "5"}, GOLDEN),
+        Leg("5 threads", {"NUMBA_NUM_THREADS": "5"}, (*GOLDEN, "test_wide_layers.py")),
     ]
     layers = ["workqueue", *(layer for layer in ("omp", "tbb") if layer_is_there(layer))]
     found += [Leg(f"threading layer {layer}", {"NUMBA_THREADING_LAYER": layer}, PARITY) for layer in layers]
