@@ -92,5 +92,9 @@ def load(code: bytes, symbol: str) -> int:
         return int(engine.get_function_address(symbol))
 
 
-CALL = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 5)
+OP_ARGUMENTS = 5
+"""Every op takes as many int64; in a program: address of the context, address of its record, two positions, address of
+scratch."""
+
+CALL = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * OP_ARGUMENTS)
 """What an op looks like to Python; a call releases the GIL."""

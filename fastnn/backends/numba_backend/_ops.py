@@ -22,10 +22,6 @@ from fastnn.backends.numba_backend._processor import machine
 
 T = TypeVar("T")
 
-OP_ARGUMENTS = 5
-"""Every op takes as many int64; in a program: address of the context, address of its record, two positions, address of
-scratch."""
-
 
 def _key_of(thing: Any) -> str | None:
     """Return a name for an argument of an op's maker that is the same in every process, or None."""

@@ -31,7 +31,7 @@ from numba.core.typing.templates import infer, infer_global, make_intrinsic_temp
 from numba.core.typing.typeof import typeof_impl
 from numba.extending import overload
 
-from fastnn.backends.numba_backend import _compiling, _concise, _jit, _ops, _passes
+from fastnn.backends.numba_backend import _compiling, _concise, _jit, _objects, _passes
 from fastnn.backends.numba_backend._linking import Jobs, Linker, Part, Text, part_of
 
 __all__ = [
@@ -377,7 +377,7 @@ def assembly(function: Callable[..., None]) -> str:
 
 def _linked(function: Callable[..., None], symbol: str) -> tuple[str, list[bytes]]:
     """Return the text of an op with all it calls, and what else it needs; only ``symbol`` is seen from outside."""
-    arguments = (types.int64,) * _ops.OP_ARGUMENTS
+    arguments = (types.int64,) * _objects.OP_ARGUMENTS
     flags = compiler.Flags()
     CPUTargetOptions.parse_as_flags(flags, {"nopython": True, **OPTIONS})
     target = registry.cpu_target

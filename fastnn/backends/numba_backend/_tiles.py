@@ -399,20 +399,3 @@ def transpose_pieces(typing: Any, zero: Any, table: Any, shift: Any, target: Any
         return context.get_dummy_value()
 
     return signature, generate
-
-
-@intrinsic(prefer_literal=True)
-def copy_row(typing: Any, zero: Any, n: Any, source: Any, target: Any) -> Any:
-    """Copy ``n`` elements, a literal: no loop, no check for overlap."""
-    elements = n.literal_value
-    signature = types.void(zero, n, *[types.int64] * 2)
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        v = _Vectors(context, builder, zero)
-        source, target = arguments[2:]
-        values = [v.load(v.at(source, i)) for i in range(elements // v.lanes)]
-        for i, value in enumerate(values):
-            v.store(value, v.at(target, i))
-        return context.get_dummy_value()
-
-    return signature, generate
