@@ -13,7 +13,7 @@ from bits import assert_same_bits
 from fastnn import validation
 from fastnn.backends import numba_backend, numpy_backend
 from fastnn.backends.numba_backend import finite, walker
-from fastnn.errors import InvalidValueError
+from fastnn.errors import InvalidTypeError, InvalidValueError
 from fastnn.layers import Dense, SimpleRNN
 from fastnn.models import Sequential
 from fastnn.models import sequential as sequential_module
@@ -190,3 +190,9 @@ def test_the_backend_that_looks_is_not_thereby_the_models(monkeypatch):
     made.compile("sgd", "mse")
     message(lambda: made.fit([[1.0, np.nan]], [[1.0, 2.0]], verbose=0))
     assert made._backend is None and not made.built
+
+
+@pytest.mark.parametrize("kind", ["float16", ">f4", ">f8"])
+def test_what_kernels_do_not_read_is_refused(kind):
+    with pytest.raises(InvalidTypeError, match="kernels take float32 or float64"):
+        numba_backend.all_finite(np.ones(3, kind))

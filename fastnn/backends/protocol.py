@@ -218,5 +218,8 @@ class Backend(Protocol):
         ...
 
     def all_finite(self, x: Array) -> bool:
-        """Return whether no element of an array of any shape and strides is NaN or infinite; it is not copied."""
+        """Return whether no element of an array of any shape and strides is NaN or infinite; it is not copied.
+
+        Numbers that are not floats are finite.
+        """
         ...

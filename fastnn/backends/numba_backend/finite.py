@@ -13,6 +13,7 @@ import numpy as np
 
 from fastnn.backends.numba_backend import _launch, walker
 from fastnn.backends.numba_backend._atomic import CACHE_LINE, atomic_add, atomic_load, atomic_store
+from fastnn.backends.numba_backend._columns import float_dtype
 from fastnn.backends.numba_backend._jit import inner
 from fastnn.backends.numba_backend._memory import view, wide_vectors
 from fastnn.backends.numba_backend._ops import call_op, op
@@ -115,7 +116,7 @@ def all_finite(x: Array) -> bool:
     """Return whether no element is NaN or infinite; see ``protocol.Backend``."""
     if x.dtype.kind != "f" or x.size == 0:
         return True
-    size = x.itemsize
+    size = float_dtype(x).itemsize
     if x.flags.f_contiguous:
         x = x.T
     if x.flags.c_contiguous:
